@@ -26,7 +26,7 @@ const floors: Record<string, [modules: string[], packages: string[]]> = {
   // PGlite is handed in as kysely's dialect, so the store knows only kysely and pg.
   store: [
     ['core', 'sealing'],
-    ['kysely', 'pg', 'zod', 'node:crypto'],
+    ['kysely', 'kysely/migration', 'pg', 'zod', 'node:crypto'],
   ],
   receiver: [
     ['core', 'config', 'tls', 'lean', 'queue', 'journal', 'observability', 'sealing'],

@@ -1,0 +1,69 @@
+// Opens the database. Everything is schema-qualified and no session state is kept, so that a transaction
+// pooler may sit in between.
+import { Kysely, PostgresDialect, sql, type Dialect, type RawBuilder, type Transaction } from 'kysely';
+import { Pool, types } from 'pg';
+import { columnParsers } from './column-types.ts';
+import type { Tables } from './tables.ts';
+
+export type TablesTransaction = Transaction<Tables>;
+/** What a statement runs on: the pool, or the transaction it belongs to. */
+export type Executor = Kysely<Tables>;
+
+export interface Database {
+  readonly schema: string;
+  /** Builder queries on this are schema-qualified by themselves. */
+  readonly db: Kysely<Tables>;
+  transaction<T>(run: (transaction: TablesTransaction) => Promise<T>): Promise<T>;
+  /** A schema-qualified table for hand-written SQL. */
+  table(name: string): RawBuilder<unknown>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly dialect: Dialect;
+  readonly schema: string;
+}
+
+export function openDatabase({ dialect, schema }: DatabaseOptions): Database {
+  const root = new Kysely<Tables>({ dialect });
+  const db = root.withSchema(schema);
+  return {
+    schema,
+    db,
+    transaction: (run) => db.transaction().execute(run),
+    table: (name) => sql.table(`${schema}.${name}`),
+    close: () => root.destroy(),
+  };
+}
+
+export interface PostgresOptions {
+  readonly url: string;
+  readonly poolSize: number;
+  readonly applicationName: string;
+  /** Told of a connection that broke while idle; the pool opens another by itself. */
+  readonly onIdleError: (error: Error) => void;
+}
+
+const connectTimeoutMs = 5_000;
+const statementTimeoutMs = 30_000;
+const idleTimeoutMs = 30_000;
+
+export function postgresDialect({ url, poolSize, applicationName, onIdleError }: PostgresOptions): Dialect {
+  const pool = new Pool({
+    connectionString: url,
+    max: poolSize,
+    application_name: applicationName,
+    connectionTimeoutMillis: connectTimeoutMs,
+    idleTimeoutMillis: idleTimeoutMs,
+    // On the client's side: a pooler in between need not know the setting, and a frozen server is noticed too.
+    query_timeout: statementTimeoutMs,
+    keepAlive: true,
+    types: {
+      getTypeParser(oid: number, format?: 'text' | 'binary') {
+        return (format !== 'binary' && columnParsers[oid]) || types.getTypeParser(oid, format);
+      },
+    },
+  });
+  pool.on('error', onIdleError);
+  return new PostgresDialect({ pool });
+}
