@@ -34,6 +34,19 @@ export const canonicalEntitySchema = z.strictObject({
 });
 export type CanonicalEntity = z.infer<typeof canonicalEntitySchema>;
 
+export const canonicalConsentSchema = z.strictObject({
+  consentId: z.string().min(1),
+  /** Lean's `consent_status`: ACTIVE, REVOKED, REJECTED or whatever else it says. */
+  status: textOrNull,
+  createdAtBank: instantSchema.nullable(),
+  expiresAt: instantSchema.nullable(),
+  transactionsFrom: instantSchema.nullable(),
+  transactionsTo: instantSchema.nullable(),
+  /** Sorted, without repeats; null when the source does not speak of permissions. */
+  permissions: z.array(z.string()).nullable(),
+});
+export type CanonicalConsent = z.infer<typeof canonicalConsentSchema>;
+
 export const canonicalAccountSchema = z.strictObject({
   accountId: z.string().min(1),
   /** Lean's words, kept as they are, unknown ones included. */

@@ -1,5 +1,6 @@
 // Every code this service answers, logs or stores, once. A code is public: it is never renamed and never reused.
 // `level` is how loud its log line is: `error` means we must act, `warn` means somebody else erred.
+import { leanFailureTable } from './lean-failure-codes.ts';
 
 export type FailureLevel = 'info' | 'warn' | 'error';
 
@@ -77,7 +78,35 @@ const failureTable = {
       'A certificate, key, chain or revocation list cannot be used; at a reload the former one stays in use.',
     cure: 'The message names the file and the reason: replace that file.',
   },
+  // Events
+  ENTITY_NOT_OURS: {
+    level: 'warn',
+    means:
+      'An event without a signature spoke of an entity that Lean does not know as ours; nothing was written.',
+    cure: 'Another customer of Lean may have registered our URL. Use VERIFY=certificate+signature; else nothing.',
+  },
+  EVENT_HANDLER_FAILED: {
+    level: 'error',
+    means: 'An event could not be applied in any of its attempts; the others are not affected.',
+    cure: "Read the event's log lines for the cause; after a fix, replay it from the quarantine.",
+  },
+  EVENT_NOT_STORABLE: {
+    level: 'error',
+    means: 'An event held a value that Postgres cannot store; its bytes are kept, its columns are empty.',
+    cure: 'Look at it in the quarantine; replay it after an update of this service, or discard it.',
+  },
+  RESULTS_UNKNOWN: {
+    level: 'warn',
+    means: 'Lean announced results that nothing here had asked for, and nothing asked within an hour.',
+    cure: 'Nothing, unless another program uses the same Lean application: then each needs its own.',
+  },
+
   // The database
+  DATABASE_AWAY: {
+    level: 'error',
+    means: 'Postgres did not answer, or refused for a reason that passes; work waits and is tried again.',
+    cure: 'Look at Postgres and the way to it. Deliveries are still acknowledged; nothing is lost meanwhile.',
+  },
   MIGRATION_FAILED: {
     level: 'error',
     means: 'The database schema could not be brought up to date; it was left as it was.',
@@ -93,6 +122,29 @@ const failureTable = {
     means:
       'The database or Redis belongs to another installation: another Lean application, environment or region.',
     cure: 'Give this deployment its own DATABASE_SCHEMA and QUEUE_PREFIX, or correct LEAN_ENVIRONMENT, LEAN_REGION or LEAN_APP_TOKEN.',
+  },
+
+  // The queues
+  BATCH_FAILED: {
+    level: 'error',
+    means:
+      'A batch of deliveries used up its attempts on the way into Postgres; it is kept and retried without end.',
+    cure: "Look at the workers' log lines of that job: the deliveries are safe in Redis and in the journal until it is stored.",
+  },
+  JOB_MALFORMED: {
+    level: 'error',
+    means: 'A job holds data that no version of this service writes.',
+    cure: 'Something else writes under QUEUE_PREFIX, or receivers are newer than workers: update the workers first.',
+  },
+  JOB_STUCK: {
+    level: 'error',
+    means: 'A worker has held one job for more than twice its deadline and reports itself unready.',
+    cure: 'Restart that worker; the job is handed to another one. If it repeats, report the job of the log line.',
+  },
+  QUEUE_UNAVAILABLE: {
+    level: 'error',
+    means: 'Redis did not answer in time or refused: down, frozen, full, read-only, or the way to it is cut.',
+    cure: 'Look at REDIS_URL and the server. Deliveries wait in the journal and everything goes on by itself.',
   },
 
   // The journal and sealed payloads
@@ -131,6 +183,57 @@ const failureTable = {
     level: 'error',
     means: 'A sealed payload was changed, cut short, or moved from another record.',
     cure: 'Look for damage or tampering in the disk, Redis or Postgres; replay the event from Lean if it allows.',
+  },
+  // Syncs
+  ITEM_NOT_STORABLE: {
+    level: 'warn',
+    means: 'A list of Lean held items that could not be read or stored; the others were stored.',
+    cure: "Nothing is lost at Lean. Report it with the sync's id; after a fix, request a sync of the entity.",
+  },
+  LIST_TOO_LONG: {
+    level: 'error',
+    means: 'A list had more pages than a sync reads; what was read is stored.',
+    cure: 'Set TRANSACTION_HISTORY_DAYS, or report it.',
+  },
+  LIST_UNSTABLE: {
+    level: 'warn',
+    means: 'A list changed between its pages every time it was read; what was read is stored.',
+    cure: 'Nothing: the next refresh starts another sync.',
+  },
+  RESULTS_NEVER_READY: {
+    level: 'warn',
+    means: 'Lean promised a result and did not deliver it within the schedule.',
+    cure: 'Nothing: the next refresh starts another sync. If it repeats, ask Lean with the results id.',
+  },
+  SYNC_STEP_FAILED: {
+    level: 'error',
+    means: "Storing Lean's reply failed for a reason nobody expected; the step has used up its attempts.",
+    cure: 'Report it with the log line; after a fix, request a sync of the entity.',
+  },
+  SYNC_SUPERSEDED: {
+    level: 'info',
+    means: 'A sync that only waited for a retry was ended because a newer refresh has fresher data.',
+    cure: 'Nothing: the sync that took its place reads everything the former one would have.',
+  },
+
+  // What comes from Lean
+  ...leanFailureTable,
+
+  // Development and the command line
+  DEVELOPMENT_NOT_RUNNING: {
+    level: 'warn',
+    means: "A command asked for the development database and no 'npm start' was running in this folder.",
+    cure: "Run 'npm start' in another terminal, or set DATABASE_URL.",
+  },
+  EMBEDDED_IN_USE: {
+    level: 'error',
+    means: "A second 'npm start' found the embedded engines' folder owned by another process.",
+    cure: 'Stop the first one, or set REDIS_URL and DATABASE_URL so that both can share real engines.',
+  },
+  SQL_REFUSED: {
+    level: 'warn',
+    means: 'A statement given to the sql command was refused, by us or by the database; nothing was changed.',
+    cure: "Correct the statement; the database's own words are in the message.",
   },
 } as const satisfies Record<string, FailureFacts>;
 

@@ -14,13 +14,14 @@ export class LosslessNumber {
     return this.source;
   }
 
-  toJSON(): unknown {
-    return JSON.rawJSON(this.source);
+  /** A string, not a number: whoever writes it out keeps the digits. */
+  toJSON(): string {
+    return this.source;
   }
 }
 
 /** Far above anything Lean documents (8), far below what makes recursive code run out of stack (about 8,000). */
-export const depthLimit = 64;
+const depthLimit = 64;
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -35,7 +36,9 @@ const closeBrace = 0x7d;
  */
 export function scanDepth(json: Uint8Array | string, limit = depthLimit): number {
   const unitAt =
-    typeof json === 'string' ? (index: number) => json.charCodeAt(index) : (index: number) => json[index] ?? 0;
+    typeof json === 'string'
+      ? (index: number) => json.charCodeAt(index)
+      : (index: number) => json[index] ?? 0;
   let depth = 0;
   let deepest = 0;
   let inString = false;

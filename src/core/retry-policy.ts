@@ -16,7 +16,7 @@ const second = 1000;
 const minute = 60 * second;
 
 /** Lean may ask for more; a longer pause would look like a stopped service. */
-export const retryAfterLimitMs = 15 * minute;
+const retryAfterLimitMs = 15 * minute;
 
 const schedules = {
   /** Connection refused, reset, TLS failure, DNS. */
@@ -51,7 +51,9 @@ export interface RetryQuestion {
   readonly retryAfterMs?: number | undefined;
 }
 
-export type RetryDecision = { readonly kind: 'retry'; readonly delayMs: number } | { readonly kind: 'give_up' };
+export type RetryDecision =
+  | { readonly kind: 'retry'; readonly delayMs: number }
+  | { readonly kind: 'give_up' };
 
 /** Full jitter over an exponential bound. `retryAfterMs` replaces the bound and is spread by up to a tenth. */
 export function decideRetry({ retryClass, attempt, random, retryAfterMs }: RetryQuestion): RetryDecision {
