@@ -13,7 +13,7 @@ const floors: Record<string, [modules: string[], packages: string[]]> = {
   sealing: [['core'], ['node:crypto']],
   lean: [
     ['core', 'tls'],
-    ['zod', 'undici', 'node:crypto'],
+    ['zod', 'undici', 'node:crypto', 'node:tls'],
   ],
   queue: [
     ['core', 'sealing'],
@@ -48,19 +48,23 @@ const floors: Record<string, [modules: string[], packages: string[]]> = {
   ],
   operations: [
     ['core', 'config', 'observability', 'tls', 'lean', 'queue', 'store', 'journal', 'sealing'],
-    ['fastify', '@fastify/helmet', 'close-with-grace', 'node:net', 'node:crypto', 'node:util'],
+    ['fastify', '@fastify/helmet', 'close-with-grace', 'zod', 'node:net', 'node:crypto', 'node:util'],
   ],
   embedded: [
     ['core', 'queue', 'store'],
     [
       '@electric-sql/pglite',
+      'js-redis-server',
       'node:child_process',
+      'node:events',
       'node:fs',
       'node:net',
       'node:os',
       'node:path',
       'node:url',
       'node:readline',
+      'node:sqlite',
+      'zod',
       'kysely',
     ],
   ],

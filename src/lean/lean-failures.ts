@@ -1,0 +1,148 @@
+// What a failed call to Lean means and what to do about it: one table from Lean's words to our codes. When and how
+// often something is tried again is retry-policy.ts's business.
+import type { FailureCode } from '../core/failure-codes.ts';
+import type { RetryClass } from '../core/retry-policy.ts';
+import type { WireReply } from './wire-reply.ts';
+
+/**
+ * `retry` by the retry class · `stop_entity`: nothing more for this entity until its customer or Lean acts ·
+ * `stop_alert`: our own set-up is wrong, an operator must act · `give_up`: this one call, nothing else.
+ */
+export type LeanAction = 'retry' | 'stop_entity' | 'stop_alert' | 'give_up';
+
+interface Verdict {
+  readonly code: FailureCode;
+  readonly action: LeanAction;
+  /** Set exactly when the action is `retry`. */
+  readonly retryClass: RetryClass | null;
+}
+
+export interface LeanFailure extends Verdict {
+  /** What Lean asked us to wait, not yet capped. */
+  readonly retryAfterMs?: number | undefined;
+  /** With RECONNECT_REQUIRED: what the application hands to Lean's reconnect. */
+  readonly reconnectId: string | null;
+  /** Lean's own words, if they have the form of a code: for the log line. */
+  readonly leanStatus: string | null;
+  readonly granularStatus: string | null;
+}
+
+const retry = (code: FailureCode, retryClass: RetryClass): Verdict => ({ code, action: 'retry', retryClass });
+const stopEntity = (code: FailureCode): Verdict => ({ code, action: 'stop_entity', retryClass: null });
+const stopAlert = (code: FailureCode): Verdict => ({ code, action: 'stop_alert', retryClass: null });
+const giveUp = (code: FailureCode): Verdict => ({ code, action: 'give_up', retryClass: null });
+
+/** Body `status`, of error replies and of replies with HTTP 200 alike (docs.leantech.me/reference/general-errors). */
+const byStatus = new Map<string, Verdict>([
+  ['INVALID_PARAMETERS', giveUp('LEAN_REQUEST_REFUSED')],
+  ['MISSING_PARAMETERS', giveUp('LEAN_REQUEST_REFUSED')],
+  ['INVALID_URL', giveUp('LEAN_REQUEST_REFUSED')],
+  ['INVALID_HTTP_METHOD', giveUp('LEAN_REQUEST_REFUSED')],
+  ['CUSTOMER_ALREADY_EXISTS', giveUp('LEAN_REQUEST_REFUSED')],
+  ['CERTIFICATE_TOKEN_MISMATCH', stopAlert('CERTIFICATE_TOKEN_MISMATCH')],
+  ['INVALID_CERTIFICATE', stopAlert('LEAN_CERTIFICATE_REFUSED')],
+  ['INCORRECT_ACCESS_LEVEL', stopAlert('LEAN_ACCESS_DENIED')],
+  ['INSUFFICIENT_ACCESS_LEVEL', stopAlert('LEAN_ACCESS_DENIED')],
+  ['CONSENT_EXPIRED', stopEntity('CONSENT_EXPIRED')],
+  ['RECONNECT_REQUIRED', stopEntity('RECONNECT_REQUIRED')],
+  ['UNKNOWN_ENTITY', stopEntity('LEAN_ENTITY_UNKNOWN')],
+  ['UNKNOWN_CUSTOMER', stopEntity('LEAN_ENTITY_UNKNOWN')],
+  ['UNKNOWN_ACCOUNT', giveUp('LEAN_ACCOUNT_UNKNOWN')],
+  ['UNKNOWN_RESULTS_ID', retry('LEAN_RESULTS_UNKNOWN', 'lean_results_pending')],
+  ['RATE_LIMIT_EXCEEDED', retry('LEAN_RATE_LIMITED', 'lean_rate_limit')],
+  ['DUPLICATED_REQUEST', retry('LEAN_DUPLICATED_REQUEST', 'lean_duplicate')],
+  ['INTERNAL_SERVER_ERROR', retry('LEAN_SERVER_ERROR', 'lean_server')],
+]);
+
+/** `status_detail.granular_status_code` of status FAILED (docs.leantech.me/reference/data-errors). */
+const byGranularStatus = new Map<string, Verdict>([
+  ['BANK_ISSUE', retry('LEAN_BANK_ISSUE', 'lean_bank_issue')],
+  ['BANK_MAINTENANCE', retry('LEAN_BANK_ISSUE', 'lean_bank_issue')],
+  ['UNSEEN_BANK_ERROR', retry('LEAN_BANK_ISSUE', 'lean_bank_issue')],
+  ['LEAN_ERROR', retry('LEAN_BANK_ISSUE', 'lean_bank_issue')],
+  ['LOGGED_IN_ELSEWHERE', retry('LEAN_BANK_ISSUE', 'lean_bank_issue')],
+  ['ACTIVE_SESSION_EXISTS', retry('LEAN_BANK_ISSUE', 'lean_bank_issue')],
+  ['DUPLICATED_REQUEST', retry('LEAN_DUPLICATED_REQUEST', 'lean_duplicate')],
+  ['DISABLED_BY_LEAN', retry('LEAN_BANK_DISABLED', 'lean_bank_issue')],
+  ['DISABLED_BY_CLIENT', stopAlert('LEAN_BANK_DISABLED_BY_US')],
+  ['EU_ACCOUNT_LOCKED', stopEntity('LEAN_USER_ACTION_REQUIRED')],
+  ['EU_FUNCTIONALITY_RESTRICTED', stopEntity('LEAN_USER_ACTION_REQUIRED')],
+  ['KNOWN_UNSUPPORTED_MFA_BEHAVIOUR', stopAlert('LEAN_BANK_UNSUPPORTED')],
+  ['KNOWN_TRAFFIC_OUTSIDE_ALLOWED_REGION', stopAlert('LEAN_BANK_UNSUPPORTED')],
+]);
+
+/** For bodies that say nothing we know: a proxy's page, a new status. */
+const byHttpStatus = new Map<number, Verdict>([
+  [401, stopAlert('LEAN_ACCESS_DENIED')],
+  [403, stopAlert('LEAN_ACCESS_DENIED')],
+  [408, retry('LEAN_TIMEOUT', 'lean_timeout')],
+  [425, retry('LEAN_SERVER_ERROR', 'lean_server')],
+  [429, retry('LEAN_RATE_LIMITED', 'lean_rate_limit')],
+]);
+
+interface FailedReply {
+  readonly httpStatus: number;
+  readonly reply: WireReply | null;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** A reply that is not the data asked for. HTTP 5xx is the server's trouble whatever its body says. */
+export function failureOfReply({ httpStatus, reply, retryAfterMs }: FailedReply): LeanFailure {
+  const status = reply?.status ?? null;
+  const granular = reply?.status_detail?.granular_status_code ?? null;
+  return {
+    ...judge({ httpStatus, status, granular }),
+    retryAfterMs,
+    reconnectId: status === 'RECONNECT_REQUIRED' ? findReconnectId(reply) : null,
+    leanStatus: codeOrNull(status),
+    granularStatus: codeOrNull(granular),
+  };
+}
+
+function judge(said: { httpStatus: number; status: string | null; granular: string | null }): Verdict {
+  const { httpStatus, status, granular } = said;
+  if (httpStatus >= 500) return retry('LEAN_SERVER_ERROR', 'lean_server');
+  if (status === 'FAILED') {
+    return byGranularStatus.get(granular ?? '') ?? retry('LEAN_BANK_ISSUE', 'lean_bank_issue');
+  }
+  const known = byStatus.get(status ?? '') ?? byHttpStatus.get(httpStatus);
+  if (known) return known;
+  return httpStatus >= 300 ? giveUp('LEAN_REQUEST_REFUSED') : unreadable;
+}
+
+const unreadable = retry('LEAN_REPLY_UNREADABLE', 'lean_server');
+
+/** A reply with HTTP 2xx that cannot be read, or lacks what it should hold. */
+export function unreadableReply(reply: WireReply | null): LeanFailure {
+  return {
+    ...unreadable,
+    reconnectId: null,
+    leanStatus: codeOrNull(reply?.status ?? null),
+    granularStatus: null,
+  };
+}
+
+const byNetworkError = new Map<string, Verdict>([
+  ['UND_ERR_CONNECT_TIMEOUT', retry('LEAN_TIMEOUT', 'lean_timeout')],
+  ['UND_ERR_HEADERS_TIMEOUT', retry('LEAN_TIMEOUT', 'lean_timeout')],
+  ['UND_ERR_BODY_TIMEOUT', retry('LEAN_TIMEOUT', 'lean_timeout')],
+  ['ETIMEDOUT', retry('LEAN_TIMEOUT', 'lean_timeout')],
+  ['CALL_DEADLINE', retry('LEAN_TIMEOUT', 'lean_timeout')],
+  ['UND_ERR_RES_EXCEEDED_MAX_SIZE', giveUp('LEAN_REPLY_TOO_LARGE')],
+]);
+
+/** No reply at all; `networkError` is the error's stable code (undici's or the system's). */
+export function failureOfNetwork(networkError: string): LeanFailure {
+  const verdict = byNetworkError.get(networkError) ?? retry('LEAN_UNREACHABLE', 'lean_network');
+  return { ...verdict, reconnectId: null, leanStatus: null, granularStatus: null };
+}
+
+/** v2 data replies use `results_id` as the reconnect id; v1 and refreshes name it. */
+function findReconnectId(reply: WireReply | null): string | null {
+  return reply?.reconnect_id ?? reply?.payload?.reconnect_id ?? reply?.results_id ?? null;
+}
+
+/** Free text could hold a customer's data; Lean's codes never do. */
+function codeOrNull(text: string | null): string | null {
+  return text !== null && /^[A-Z][A-Z0-9_]{0,63}$/.test(text) ? text : null;
+}

@@ -1,0 +1,133 @@
+// Wire transaction → canonical transaction. Pure, and total over the wire schema. No sign is guessed and no date is
+// moved but by the time zone the item itself names.
+import { canonicalJson } from '../core/canonical-json.ts';
+import type { CanonicalTransaction } from '../core/canonical.ts';
+import { currencyExponent } from '../core/currency.ts';
+import { sha256Hex } from '../core/event-key.ts';
+import type { Instant } from '../core/instant.ts';
+import { localDate, readDate, readInstant } from '../core/local-date.ts';
+import { LosslessNumber } from '../core/lossless-json.ts';
+import { toMinorUnits } from '../core/money.ts';
+import { normalizeCurrency, normalizeSigned, noteUnknownCurrency } from './normalize-amount.ts';
+import { createNotes, lastPerKey, type Notes } from './normalize-notes.ts';
+import type { WireItem } from './read-list.ts';
+import type { WireTransaction } from './wire-transaction.ts';
+
+/**
+ * One record per transaction id. Items without an id get `fp_<fingerprint>_<n>`, n counting equal items of this list
+ * from 0, so that two equal payments of one day stay two.
+ */
+export function normalizeTransactions(items: readonly WireItem<WireTransaction>[]): CanonicalTransaction[] {
+  const seen = new Map<string, number>();
+  const records = items.map((item) => {
+    const record = normalizeTransaction(item);
+    if (item.wire.transaction_id !== null) return record;
+    const ordinal = seen.get(record.transactionId) ?? 0;
+    seen.set(record.transactionId, ordinal + 1);
+    return { ...record, transactionId: `${record.transactionId}_${ordinal}` };
+  });
+  return lastPerKey(records, (record) => record.transactionId);
+}
+
+/** An item without an id gets `fp_<fingerprint>`; the caller tells equal ones apart. */
+function normalizeTransaction({ wire, raw }: WireItem<WireTransaction>): CanonicalTransaction {
+  const notes = createNotes();
+  const currency = normalizeCurrency(wire.amount.currency, notes);
+  noteUnknownCurrency(currency, notes);
+  const money = normalizeSigned(wire.amount.amount, wire.credit_debit_indicator, notes);
+  const bookedAt = readInstant(wire.booking_date_time);
+  const content = {
+    ...money,
+    currency,
+    amountMinor: minorUnits(money.amount, currency, notes),
+    status: notes.text(wire.status),
+    mutability: notes.text(wire.transaction_mutability),
+    bookedAt,
+    bookedAtText: notes.text(wire.booking_date_time),
+    bookingDate: findBookingDate(wire, bookedAt, notes),
+    valueAt: readInstant(wire.value_date_time),
+    description: notes.text(wire.transaction_information),
+    reference: notes.text(wire.transaction_reference),
+    transactionType: notes.text(wire.transaction_type),
+    merchantName: notes.text(wire.merchant_details?.merchant_name ?? null),
+    merchantCategoryCode: notes.text(wire.merchant_details?.merchant_category_code ?? null),
+    counterparty: findCounterparty(wire, money.creditDebitIndicator, notes),
+    category: notes.text(wire.insights?.category ?? null),
+  };
+  if (wire.transaction_id === null) notes.warn('TRANSACTION_ID_MISSING');
+  return {
+    transactionId: wire.transaction_id ?? fingerprint(content),
+    ...content,
+    contentHash: hashContent(content),
+    raw,
+    warnings: notes.warnings(),
+  };
+}
+
+type Content = Omit<CanonicalTransaction, 'transactionId' | 'contentHash' | 'raw' | 'warnings'>;
+
+function minorUnits(amount: string, currency: string | null, notes: Notes): string | null {
+  const minor = toMinorUnits(amount, currency);
+  if (minor === null && currency !== null && currencyExponent(currency) !== null)
+    notes.warn('MINOR_UNITS_INEXACT');
+  return minor;
+}
+
+/** The day in the zone the item names; as written where it names none that is known. */
+function findBookingDate(wire: WireTransaction, bookedAt: Instant | null, notes: Notes): string | null {
+  const asWritten = readDate(wire.booking_date_time);
+  if (asWritten === null && wire.booking_date_time !== null) notes.warn('DATE_UNREADABLE');
+  if (!bookedAt || wire.local_time_zone === null) return asWritten;
+  const local = localDate(bookedAt, wire.local_time_zone.trim());
+  if (local === null) notes.warn('TIME_ZONE_UNKNOWN');
+  return local ?? asWritten;
+}
+
+/** The other side: the debtor of a CREDIT, the creditor of a DEBIT. Without an indicator nobody knows which. */
+function findCounterparty(
+  wire: WireTransaction,
+  indicator: CanonicalTransaction['creditDebitIndicator'],
+  notes: Notes,
+): CanonicalTransaction['counterparty'] {
+  if (indicator === null) return null;
+  const account = indicator === 'CREDIT' ? wire.debtor_account : wire.creditor_account;
+  const agent = indicator === 'CREDIT' ? wire.debtor_agent : wire.creditor_agent;
+  if (!account && !agent) return null;
+  return {
+    name: notes.text(account?.name ?? null),
+    scheme_name: notes.text(account?.scheme_name ?? null),
+    identification: notes.text(account?.identification ?? null),
+    agent: agent && {
+      scheme_name: notes.text(agent.scheme_name),
+      identification: notes.text(agent.identification),
+      name: notes.text(agent.name),
+    },
+  };
+}
+
+/** Over what identifies a booking and does not change while it settles; so not over status or category. */
+function fingerprint(content: Content): string {
+  const { amount, currency, creditDebitIndicator, bookedAtText, valueAt, description, reference } = content;
+  const identity = [
+    new LosslessNumber(amount),
+    currency,
+    creditDebitIndicator,
+    bookedAtText,
+    valueAt?.text ?? null,
+    description,
+    reference,
+    content.transactionType,
+  ];
+  return `fp_${sha256Hex(canonicalJson(identity))}`;
+}
+
+/** Amounts count by value: `10.0` read again as `10` is no change. Instants count by their text. */
+function hashContent({ bookedAt, valueAt, amount, ...rest }: Content): string {
+  const counted = {
+    ...rest,
+    amount: new LosslessNumber(amount),
+    bookedAt: bookedAt?.at ?? null,
+    valueAt: valueAt?.text ?? null,
+  };
+  return sha256Hex(canonicalJson(counted));
+}

@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../../src/core/canonical-json.ts';
+import { sliceItems, sliceValue } from '../../src/core/json-slices.ts';
+import { isJsonObject, LosslessNumber, parseLossless, scanDepth } from '../../src/core/lossless-json.ts';
+
+describe('parseLossless', () => {
+  it('keeps the digits of every number as the source spells them', () => {
+    const spellings = ['10.0', '0.2927877306', '123456789012345678.91', '1e3', '1.5E-7', '-0', '1e999999'];
+    const parsed = parseLossless(`[${spellings.join(',')}]`);
+    expect(parsed).toEqual(spellings.map((source) => new LosslessNumber(source)));
+  });
+
+  it('drops __proto__ however it is spelled, and pollutes nothing', () => {
+    const parsed = parseLossless(String.raw`{"a":{"__proto__":{"admin":true},"__proto\u005f_":1},"b":1}`);
+    const inner = isJsonObject(parsed) ? parsed['a'] : null;
+    expect(Reflect.ownKeys(Object(inner))).toEqual([]);
+    expect(Object.getPrototypeOf(inner)).toBe(Object.prototype);
+    expect({}).not.toHaveProperty('admin');
+  });
+
+  it('lets the last of two equal keys win', () => {
+    expect(canonicalJson(parseLossless('{"a":1,"a":2}'))).toBe('{"a":2e0}');
+  });
+
+  it('never quotes the text in an error', () => {
+    expect(() => parseLossless('{"name":"Mae Zulauf"')).toThrow(/^not JSON \(20 characters\)$/);
+  });
+});
+
+describe('scanDepth', () => {
+  it('refuses what nests deeper than the limit, as text and as bytes, before parsing', () => {
+    const deep = '['.repeat(65);
+    expect(() => scanDepth(deep)).toThrow(expect.objectContaining({ code: 'PAYLOAD_TOO_DEEP' }));
+    expect(() => scanDepth(Buffer.from(deep))).toThrow(expect.objectContaining({ code: 'PAYLOAD_TOO_DEEP' }));
+    expect(() => parseLossless('{"a":'.repeat(100_000))).toThrow(
+      expect.objectContaining({ code: 'PAYLOAD_TOO_DEEP' }),
+    );
+  });
+
+  it('counts no brackets inside strings', () => {
+    expect(scanDepth(String.raw`{"a":"[[[\"[[[\\","b":[]}`)).toBe(2);
+  });
+
+  it('allows exactly 64 levels', () => {
+    expect(scanDepth('['.repeat(64) + ']'.repeat(64))).toBe(64);
+  });
+});
+
+describe('slices', () => {
+  it('cuts each item out exactly as it is spelled', () => {
+    const text = ' { "data" : { "list" : [ {"a": 10.0} , [1 ,2], "x\\"]" ,null ] , "page":{} } } ';
+    expect(sliceItems(text, ['data', 'list'])).toEqual(['{"a": 10.0}', '[1 ,2]', '"x\\"]"', 'null']);
+    expect(sliceValue(text, ['data', 'page'])).toBe('{}');
+    expect(sliceItems(text, ['data', 'none'])).toEqual([]);
+    expect(sliceItems(text, ['data', 'page'])).toEqual([]);
+    expect(sliceItems('{"l":[]}', ['l'])).toEqual([]);
+  });
+
+  it('reads escaped keys and lets the last of two equal keys win, as the parser does', () => {
+    expect(sliceValue(String.raw`{"a":1,"\u0061":2}`, ['a'])).toBe('2');
+  });
+
+  it('agrees with JSON.parse for any JSON', () => {
+    const list = fc.array(fc.jsonValue({ maxDepth: 4 }));
+    const indent = fc.constantFrom(undefined, 1, '\t');
+    fc.assert(
+      fc.property(list, fc.jsonValue(), indent, (items, other, space) => {
+        const text = JSON.stringify({ before: other, list: items, after: other }, null, space);
+        const parsed: unknown[] = sliceItems(text, ['list']).map((slice) => JSON.parse(slice));
+        expect(JSON.stringify(parsed)).toBe(JSON.stringify(items));
+        expect(JSON.stringify(JSON.parse(sliceValue(text, ['after']) ?? ''))).toBe(JSON.stringify(other));
+      }),
+    );
+  });
+});
+
+describe('canonicalJson', () => {
+  it('is equal for equal values, whatever the order of keys and the spelling of numbers', () => {
+    const one = canonicalJson(parseLossless('{"b":[10.0,{"d":0.50}],"a":"x"}'));
+    const other = canonicalJson(parseLossless('{ "a":"x", "b":[1e1,{"d":5E-1}] }'));
+    expect(one).toBe(other);
+  });
+
+  it('differs for different values', () => {
+    const texts = ['1', '"1"', '-1', '10', '0.1', '[1]', '{"a":1}', '{"a":null}', '{}', 'null', 'true', '0'];
+    const hashes = new Set(texts.map((text) => canonicalJson(parseLossless(text))));
+    expect(hashes.size).toBe(texts.length);
+  });
+});

@@ -1,0 +1,272 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import {
+  canonicalAccountSchema,
+  canonicalBalanceSchema,
+  canonicalConsentSchema,
+  canonicalEntitySchema,
+  canonicalTransactionSchema,
+} from '../../src/core/canonical.ts';
+import { readInstant } from '../../src/core/local-date.ts';
+import { parseLossless } from '../../src/core/lossless-json.ts';
+import { normalizeAccounts } from '../../src/lean/normalize-account.ts';
+import { normalizeBalances } from '../../src/lean/normalize-balance.ts';
+import { normalizeConsents, normalizeEntity } from '../../src/lean/normalize-entity.ts';
+import { normalizeTransactions } from '../../src/lean/normalize-transaction.ts';
+import { readList, type ItemList } from '../../src/lean/read-list.ts';
+import { wireAccountSchema } from '../../src/lean/wire-account.ts';
+import { wireBalanceSchema } from '../../src/lean/wire-balance.ts';
+import { wireEntitySchema } from '../../src/lean/wire-entity.ts';
+import { wireTransactionSchema } from '../../src/lean/wire-transaction.ts';
+
+const times = { refreshedAt: readInstant('2026-05-13T19:39:19.75Z'), timestamp: null, httpDate: null };
+
+function read<Schema extends z.ZodType>(
+  schema: Schema,
+  items: readonly unknown[],
+): ItemList<z.output<Schema>> {
+  const bodyText = JSON.stringify({ items });
+  const list = readList({ bodyText, body: parseLossless(bodyText), path: ['items'], schema });
+  return list ?? { items: [], unreadable: [] };
+}
+
+function transactions(...items: readonly Record<string, unknown>[]) {
+  const plain = {
+    account_id: 'a',
+    transaction_id: 't',
+    amount: { amount: 1, currency: 'AED' },
+    status: 'BOOKED',
+  };
+  return normalizeTransactions(
+    read(
+      wireTransactionSchema,
+      items.map((item) => Object.assign({}, plain, item)),
+    ).items,
+  );
+}
+
+function transaction(item: Record<string, unknown>) {
+  return transactions(item)[0];
+}
+
+function hash(item: Record<string, unknown>) {
+  return transaction(item)?.contentHash;
+}
+
+describe('signs', () => {
+  it('takes CREDIT and DEBIT beside an unsigned amount as they are', () => {
+    expect(transaction({ credit_debit_indicator: 'DEBIT' })).toMatchObject({
+      amount: '1',
+      creditDebitIndicator: 'DEBIT',
+      warnings: [],
+    });
+  });
+
+  it.each(['UNSUPPORTED', null, 'credit?', 7])('never guesses a sign from %j', (indicator) => {
+    expect(transaction({ credit_debit_indicator: indicator })).toMatchObject({
+      creditDebitIndicator: null,
+      counterparty: null,
+      warnings: ['INDICATOR_UNSUPPORTED'],
+    });
+  });
+
+  it('leaves the indicator open where a negative amount contradicts CREDIT', () => {
+    const amount = { amount: -5.5, currency: 'AED' };
+    expect(transaction({ amount, credit_debit_indicator: 'CREDIT' })).toMatchObject({
+      amount: '5.5',
+      creditDebitIndicator: null,
+      warnings: ['AMOUNT_SIGN_CONFLICT'],
+    });
+    expect(transaction({ amount, credit_debit_indicator: 'DEBIT' })).toMatchObject({
+      amount: '5.5',
+      creditDebitIndicator: 'DEBIT',
+      warnings: ['AMOUNT_SIGNED'],
+    });
+  });
+
+  it('names the debtor of a credit and the creditor of a debit as the other side', () => {
+    const parties = { creditor_account: { name: 'Creditor' }, debtor_account: { name: 'Debtor' } };
+    expect(transaction({ ...parties, credit_debit_indicator: 'CREDIT' })?.counterparty?.name).toBe('Debtor');
+    expect(transaction({ ...parties, credit_debit_indicator: 'DEBIT' })?.counterparty?.name).toBe('Creditor');
+  });
+});
+
+describe('dates', () => {
+  it('takes the local day by the zone the item names, and keeps the text', () => {
+    const booking_date_time = '2025-08-05T22:20:00Z';
+    expect(transaction({ booking_date_time, local_time_zone: 'Asia/Riyadh' })).toMatchObject({
+      bookingDate: '2025-08-06',
+      bookedAtText: booking_date_time,
+    });
+    expect(transaction({ booking_date_time, local_time_zone: 'UTC+00:00' })?.bookingDate).toBe('2025-08-05');
+  });
+
+  it('takes the day as written where no zone is named, or none that is known', () => {
+    const booking_date_time = '2023-10-01T20:00:00Z';
+    expect(transaction({ booking_date_time })?.bookingDate).toBe('2023-10-01');
+    const odd = transaction({
+      booking_date_time,
+      local_time_zone: 'Bank/Time',
+      credit_debit_indicator: 'DEBIT',
+    });
+    expect(odd).toMatchObject({ bookingDate: '2023-10-01', warnings: ['TIME_ZONE_UNKNOWN'] });
+  });
+
+  it('never puts another date in place of a missing or odd one', () => {
+    expect(transaction({})).toMatchObject({
+      bookedAt: null,
+      bookedAtText: null,
+      bookingDate: null,
+      valueAt: null,
+    });
+    const odd = transaction({ booking_date_time: '31/12/2025', credit_debit_indicator: 'DEBIT' });
+    expect(odd).toMatchObject({
+      bookedAt: null,
+      bookedAtText: '31/12/2025',
+      bookingDate: null,
+      warnings: ['DATE_UNREADABLE'],
+    });
+  });
+});
+
+describe('transaction ids', () => {
+  it('keeps equal payments without an id apart, and gives a re-read the same ids', () => {
+    const rows = transactions({ transaction_id: null }, { transaction_id: null }, { transaction_id: '' });
+    const ids = rows.map((row) => row.transactionId);
+    expect(ids.map((id) => id.slice(-2))).toEqual(['_0', '_1', '_2']);
+    expect(ids[0]).toMatch(/^fp_[0-9a-f]{64}_0$/);
+    expect(transaction({ transaction_id: null, status: 'PENDING' })?.transactionId).toBe(ids[0]);
+  });
+
+  it('takes ids that are numbers or text, and keeps the last of two equal ones', () => {
+    expect(transaction({ transaction_id: 127018131 })?.transactionId).toBe('127018131');
+    const rows = transactions({ status: 'PENDING' }, { status: 'BOOKED', credit_debit_indicator: 'DEBIT' });
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ status: 'BOOKED', warnings: ['ITEM_REPEATED'] });
+  });
+});
+
+describe('content hash', () => {
+  it('is equal when only the spelling differs, and differs when a column would', () => {
+    expect(hash({ regional_data: { x: 1 } })).toBe(hash({}));
+    expect(hash({ status: 'PENDING' })).not.toBe(hash({}));
+    expect(hash({ amount: { amount: 2, currency: 'AED' } })).not.toBe(hash({}));
+  });
+});
+
+describe('hostile and odd values', () => {
+  it('replaces what Postgres cannot hold and says so', () => {
+    const row = transaction({ transaction_information: 'a\u0000b\ud800', credit_debit_indicator: 'DEBIT' });
+    expect(row).toMatchObject({ description: 'a\uFFFDb\uFFFD', warnings: ['TEXT_REPLACED'] });
+  });
+
+  it('lets a bad item block none of its neighbours and names no value in the reason', () => {
+    const list = read(wireTransactionSchema, [
+      { transaction_id: 'good', amount: { amount: 1, currency: 'AED' } },
+      { transaction_id: 'bad', amount: { amount: '1e999', currency: 'AED' } },
+      null,
+      { transaction_id: 'none' },
+    ]);
+    expect(list.items.map(({ wire }) => wire.transaction_id)).toEqual(['good']);
+    expect(list.unreadable.map(({ reason }) => reason)).toEqual([
+      'amount.amount: not a decimal of at most 20 digits on either side',
+      expect.any(String),
+      expect.any(String),
+    ]);
+  });
+
+  it('reports a balance of no known time instead of using the clock', () => {
+    const { items } = read(wireBalanceSchema, [{ type: 'EXPECTED', amount: { amount: 1, currency: 'AED' } }]);
+    const none = { refreshedAt: null, timestamp: null, httpDate: null };
+    expect(normalizeBalances(items, none)).toMatchObject({
+      records: [],
+      unreadable: [{ raw: expect.any(String) }],
+    });
+    expect(normalizeBalances(items, times).records).toMatchObject([{ reportedAtSource: 'refreshed_at' }]);
+  });
+});
+
+/** Any JSON value, and often a likely one, for every member a schema reads. */
+function anyItem(shape: Record<string, unknown>) {
+  const likely = fc.constantFrom<unknown>(
+    'CREDIT',
+    'IBAN',
+    '2025-02-30T25:00:00Z',
+    '9999-12-31T23:59:59Z',
+    '0001-01-01',
+    'UTC+14:00',
+    '\u0000\ud800',
+    'x'.repeat(300),
+    -1.5,
+    { amount: -1, currency: 'kwd' },
+    { amount: '12.3456', currency: null },
+    { scheme_name: 'IBAN', identification: '\u0000', name: 7 },
+    { name: '\udfff', identification: 1 },
+    [{ scheme_name: 'IBAN', identification: 'AE070331234567890123456' }, null, 1],
+    [
+      { included: 1, type: 'PRE-AGREED\t', amount: { amount: 1, currency: 'AED' } },
+      { id: 'c', permissions: { a: true } },
+    ],
+    { identity: true, accounts: 'yes' },
+    ['a', 1, 'a', '\u0000'],
+  );
+  const member = fc.option(fc.oneof(likely, fc.jsonValue()), { nil: undefined });
+  return fc.record(Object.fromEntries(Object.keys(shape).map((key) => [key, member])));
+}
+
+describe('normalizing is total: what the wire schema accepts becomes a canonical record', () => {
+  const amount = fc.record({
+    amount: fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.bigInt().map(String)),
+    currency: fc.constantFrom('AED', 'KWD', 'zzz', null, '\u0000', 7),
+  });
+
+  it('for accounts', () => {
+    const item = fc
+      .tuple(anyItem(wireAccountSchema.shape), fc.string())
+      .map(([any, id]) => Object.assign({}, any, { account_id: id }));
+    fc.assert(
+      fc.property(fc.array(item), (items) => {
+        const records = normalizeAccounts(read(wireAccountSchema, items).items);
+        expect(records.filter((record) => !canonicalAccountSchema.safeParse(record).success)).toEqual([]);
+      }),
+    );
+  });
+
+  it('for balances', () => {
+    const item = fc
+      .tuple(anyItem(wireBalanceSchema.shape), amount)
+      .map(([any, money]) => Object.assign({}, any, { amount: money }));
+    fc.assert(
+      fc.property(fc.array(item), (items) => {
+        const { records } = normalizeBalances(read(wireBalanceSchema, items).items, times);
+        expect(records.filter((record) => !canonicalBalanceSchema.safeParse(record).success)).toEqual([]);
+      }),
+    );
+  });
+
+  it('for transactions', () => {
+    const item = fc
+      .tuple(anyItem(wireTransactionSchema.shape), amount)
+      .map(([any, money]) => Object.assign({}, any, { amount: money }));
+    fc.assert(
+      fc.property(fc.array(item), (items) => {
+        const records = normalizeTransactions(read(wireTransactionSchema, items).items);
+        expect(records.filter((record) => !canonicalTransactionSchema.safeParse(record).success)).toEqual([]);
+        expect(new Set(records.map((record) => record.transactionId)).size).toBe(records.length);
+      }),
+    );
+  });
+
+  it('for entities and their consents', () => {
+    fc.assert(
+      fc.property(anyItem(wireEntitySchema.shape), (item) => {
+        const wire = wireEntitySchema.safeParse(parseLossless(JSON.stringify({ ...item, id: 'e' })));
+        if (!wire.success) return;
+        expect(canonicalEntitySchema.safeParse(normalizeEntity(wire.data)).success).toBe(true);
+        const consents = normalizeConsents(wire.data);
+        expect(consents.filter((consent) => !canonicalConsentSchema.safeParse(consent).success)).toEqual([]);
+      }),
+    );
+  });
+});

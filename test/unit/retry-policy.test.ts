@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { attemptLimit, decideRetry, type RetryClass } from '../../src/core/retry-policy.ts';
+
+const minuteMs = 60_000;
+const classes: RetryClass[] = [
+  'lean_network',
+  'lean_timeout',
+  'lean_server',
+  'lean_rate_limit',
+  'lean_duplicate',
+  'lean_bank_issue',
+  'lean_results_pending',
+  'engine_away',
+  'event_surprise',
+];
+
+const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+describe('decideRetry', () => {
+  it('bounds every delay, whatever the class, the attempt and the wish of the other side', () => {
+    const retryAfterMs = fc.option(fc.double({ min: 0, max: 1e15, noNaN: true }), { nil: undefined });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...classes),
+        fc.integer({ min: 1, max: 1e9 }),
+        random,
+        retryAfterMs,
+        (retryClass, attempt, drawn, wish) => {
+          const decision = decideRetry({ retryClass, attempt, random: drawn, retryAfterMs: wish });
+          if (decision.kind === 'give_up') return;
+          expect(Number.isInteger(decision.delayMs)).toBe(true);
+          expect(decision.delayMs).toBeGreaterThan(0);
+          expect(decision.delayMs).toBeLessThanOrEqual(61 * minuteMs);
+        },
+      ),
+    );
+  });
+
+  it('gives up after a bounded number of attempts, except while our own engines are away', () => {
+    for (const retryClass of classes.filter((name) => name !== 'engine_away')) {
+      expect(attemptLimit(retryClass)).toBeLessThanOrEqual(40);
+      expect(decideRetry({ retryClass, attempt: 1, random: 0.5 }).kind).toBe('retry');
+      expect(decideRetry({ retryClass, attempt: attemptLimit(retryClass) ?? 0, random: 0.5 })).toEqual({
+        kind: 'give_up',
+      });
+    }
+    const late = decideRetry({ retryClass: 'engine_away', attempt: 1_000_000, random: 0.999 });
+    expect(late.kind === 'retry' && late.delayMs <= 30_000).toBe(true);
+  });
+
+  it('waits as long as Retry-After says, capped at 15 minutes', () => {
+    expect(rateLimited(120_000)).toEqual({ kind: 'retry', delayMs: 120_000 });
+    expect(rateLimited(86_400_000)).toEqual({ kind: 'retry', delayMs: 15 * minuteMs });
+  });
+
+  it('comes back to a duplicated request after about a minute', () => {
+    fc.assert(
+      fc.property(random, fc.integer({ min: 1, max: 14 }), (drawn, attempt) => {
+        const decision = decideRetry({ retryClass: 'lean_duplicate', attempt, random: drawn });
+        const delayMs = decision.kind === 'retry' ? decision.delayMs : 0;
+        expect(Math.abs(delayMs - minuteMs)).toBeLessThanOrEqual(15_000);
+      }),
+    );
+  });
+
+  it('spreads retries over the whole width: full jitter', () => {
+    expect(thirdNetworkFailure(0)).toEqual({ kind: 'retry', delayMs: 200 });
+    expect(thirdNetworkFailure(0.5)).toEqual({ kind: 'retry', delayMs: 4200 });
+  });
+});
+
+function rateLimited(retryAfterMs: number) {
+  return decideRetry({ retryClass: 'lean_rate_limit', attempt: 1, random: 0, retryAfterMs });
+}
+
+function thirdNetworkFailure(drawn: number) {
+  return decideRetry({ retryClass: 'lean_network', attempt: 3, random: drawn });
+}
