@@ -1,0 +1,137 @@
+// Opens connections to Redis in the two kinds this service needs. A producer answers or fails in bounded time;
+// a consumer waits for Redis however long it is away. Neither ever gives up reconnecting.
+import { Cluster, Redis, type ClusterOptions, type RedisOptions as DriverOptions } from 'ioredis';
+import { AppError } from '../core/app-error.ts';
+import { withDeadline } from './deadline.ts';
+import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
+
+export type RedisClient = Redis | Cluster;
+
+type RedisOptions = Omit<DriverOptions, 'replyMapping'> & { readonly replyMapping: 'legacy' };
+
+interface ProducerConnectionOptions {
+  readonly url: string;
+  /** Bound on any single command, milliseconds. */
+  readonly deadlineMs: number;
+}
+
+const connectTimeoutMs = 5_000;
+/** Half-open connections are found by the kernel's probes even where nobody writes. */
+const keepAliveMs = 10_000;
+/** Longer than any blocking read of ours (10 s), so silence for that long means a dead socket. */
+const consumerSilenceMs = 25_000;
+const reconnectDelayLimitMs = 2_000;
+/** Operations that wait for the connection listen on it; how many run at a time is bounded by their callers. */
+const waitingLimit = 1_000;
+
+/** Throws CONFIG_INVALID. Never waits: with Redis away it comes back at once and connects later. */
+export function openProducerConnection({ url, deadlineMs }: ProducerConnectionOptions): RedisClient {
+  return open(parseRedisUrl(url), {
+    ...common(),
+    enableOfflineQueue: false,
+    commandTimeout: deadlineMs,
+    maxRetriesPerRequest: 1,
+    // A write whose answer was lost is repeated by its caller, who knows whether it is still wanted.
+    autoResendUnfulfilledCommands: false,
+    // A frozen server would otherwise pile up every repeat in the socket's buffer.
+    socketTimeout: deadlineMs * 2,
+  });
+}
+
+/** Throws CONFIG_INVALID. Commands wait for Redis without bound, as BullMQ's consumers demand. */
+export function openConsumerConnection(url: string): RedisClient {
+  return open(parseRedisUrl(url), {
+    ...common(),
+    maxRetriesPerRequest: null,
+    socketTimeout: consumerSilenceMs,
+  });
+}
+
+function common(): RedisOptions {
+  return {
+    // BullMQ reads the older reply shapes, and every server and proxy speaks protocol 2.
+    protocol: 2,
+    replyMapping: 'legacy',
+    connectTimeout: connectTimeoutMs,
+    keepAlive: keepAliveMs,
+    retryStrategy: reconnectDelayMs,
+    // After a failover behind one address the old primary still answers, read-only: only a new connection helps.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  };
+}
+
+function open(target: RedisTarget, options: RedisOptions): RedisClient {
+  const client = build(target, options);
+  // The driver writes to stderr when nobody listens, and BullMQ stops listening while it closes. Whoever wants
+  // to know listens as well.
+  client.on('error', () => {});
+  client.setMaxListeners(waitingLimit);
+  return client;
+}
+
+function build(target: RedisTarget, options: RedisOptions): RedisClient {
+  const redisOptions: RedisOptions = {
+    ...options,
+    ...(target.username === undefined ? {} : { username: target.username }),
+    ...(target.password === undefined ? {} : { password: target.password }),
+    ...(target.db === undefined ? {} : { db: target.db }),
+  };
+  switch (target.kind) {
+    case 'single': {
+      const { host, port } = target;
+      return new Redis({ ...redisOptions, host, port, ...(target.tls ? { tls: tlsTo(host) } : {}) });
+    }
+    case 'sentinel':
+      return new Redis({
+        ...redisOptions,
+        sentinels: [...target.sentinels],
+        name: target.master,
+        sentinelRetryStrategy: reconnectDelayMs,
+      });
+    case 'cluster':
+      return new Cluster([...target.nodes], clusterOptions(target.tls, redisOptions));
+  }
+}
+
+function clusterOptions(tls: boolean, redisOptions: RedisOptions) {
+  return {
+    clusterRetryStrategy: reconnectDelayMs,
+    enableOfflineQueue: redisOptions.enableOfflineQueue ?? true,
+    redisOptions: tls ? { ...redisOptions, tls: { minVersion: 'TLSv1.2' } } : redisOptions,
+    // Certificates name hosts, not addresses: keep the names the cluster announces.
+    ...(tls ? { dnsLookup: keepName } : {}),
+  } satisfies ClusterOptions;
+}
+
+const keepName: NonNullable<ClusterOptions['dnsLookup']> = (address, callback) => callback(null, address);
+
+function tlsTo(host: string): NonNullable<DriverOptions['tls']> {
+  // A server name must be a name: addresses are checked against the certificate without one.
+  const isAddress = host.includes(':') || /^[\d.]+$/.test(host);
+  return isAddress ? { minVersion: 'TLSv1.2' } : { minVersion: 'TLSv1.2', servername: host };
+}
+
+function reconnectDelayMs(times: number): number {
+  const limit = Math.min(50 * 2 ** Math.min(times, 10), reconnectDelayLimitMs);
+  return Math.round(limit / 2 + (Math.random() * limit) / 2);
+}
+
+/** Cluster clients serve from `connect` on, single ones from `ready` on. */
+export function isConnected(client: RedisClient): boolean {
+  return client.status === 'ready' || (client.isCluster && client.status === 'connect');
+}
+
+/** Resolves when commands can be sent; throws QUEUE_UNAVAILABLE after the deadline. */
+export async function whenConnected(client: RedisClient, deadlineMs: number): Promise<void> {
+  if (isConnected(client)) return;
+  const connected = Promise.withResolvers<void>();
+  const onReady = () => connected.resolve();
+  client.once('ready', onReady);
+  try {
+    await withDeadline(connected.promise, { deadlineMs, what: 'connecting to Redis' });
+  } catch (error) {
+    throw new AppError('QUEUE_UNAVAILABLE', 'Redis cannot be reached', { cause: error });
+  } finally {
+    client.off('ready', onReady);
+  }
+}

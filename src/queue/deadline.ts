@@ -1,0 +1,33 @@
+// A bound on anything that waits for Redis. What comes later than its bound is never an unhandled rejection.
+
+interface DeadlineOptions {
+  readonly deadlineMs: number;
+  /** Said of the work when the time is up: "adding a batch". */
+  readonly what: string;
+}
+
+/** Settles as `work` does, or rejects after `deadlineMs`. The work itself goes on: its outcome is then unknown. */
+export async function withDeadline<Value>(
+  work: Promise<Value>,
+  { deadlineMs, what }: DeadlineOptions,
+): Promise<Value> {
+  const expiry = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    expiry.reject(new Error(`${what}: no answer within ${deadlineMs} ms`));
+  }, deadlineMs);
+  try {
+    return await Promise.race([work, expiry.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** For closing: waits for `work` no longer than the deadline and never throws. True when it ended by itself. */
+export async function endsWithin(work: Promise<unknown>, deadlineMs: number): Promise<boolean> {
+  try {
+    await withDeadline(work, { deadlineMs, what: 'closing' });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,121 @@
+// Runs the jobs of one queue, knows whether it really gets them, and starts over when its connection is dead.
+// The rest of the service meets BullMQ's Worker only through this.
+import { withDeadline } from './deadline.ts';
+import { createJobProcessor, type AttemptFailure, type JobHandler } from './job-processor.ts';
+import { openQueueProbe } from './queue-probe.ts';
+import type { QueueName } from './queue-names.ts';
+import { openQueueWorker } from './queue-worker.ts';
+import { createRenewableWorker } from './renewable-worker.ts';
+
+/** What happens beside the jobs themselves; the caller writes the line or counts it. */
+export type RunnerEvent =
+  | ({ readonly kind: 'attempt_failed' } & AttemptFailure)
+  | { readonly kind: 'stalled'; readonly jobId: string }
+  | { readonly kind: 'error'; readonly error: Error }
+  | { readonly kind: 'restarted'; readonly silentMs: number };
+
+export interface JobRunnerOptions<Name extends QueueName> {
+  readonly queueName: Name;
+  readonly url: string;
+  readonly prefix: string;
+  /** Jobs at a time in this process. */
+  readonly concurrency: number;
+  /** Jobs started per second by all workers together; 0 or left out = no limit. */
+  readonly rateLimit?: number;
+  readonly handle: JobHandler<Name>;
+  /** When a job's signal aborts, milliseconds; 60,000 when left out. Held twice as long, the runner is not ok. */
+  readonly deadlineMs?: number;
+  readonly onEvent?: (event: RunnerEvent) => void;
+  /** How long the connection that waits for jobs may be silent, milliseconds; 30,000 when left out. */
+  readonly silenceLimitMs?: number;
+  /** Pause between two signs of life asked of Redis, milliseconds; 5,000 when left out. */
+  readonly probeEveryMs?: number;
+}
+
+export interface JobRunnerState {
+  readonly ok: boolean;
+  readonly code?: 'QUEUE_UNAVAILABLE' | 'JOB_STUCK';
+}
+
+export interface JobRunner {
+  /** From values already known; an empty, paused, delayed or rate-limited queue is ok. */
+  state(): JobRunnerState;
+  /** Stops all workers of the queue from starting jobs for that long. Throws when Redis does not answer in 2 s. */
+  pauseAll(delayMs: number): Promise<void>;
+  /** With `handBack` running handlers are aborted and their jobs go back at once; without, they may finish. Bounded. */
+  close(options?: { handBack?: boolean; deadlineMs?: number }): Promise<void>;
+}
+
+const defaultJobDeadlineMs = 60_000;
+const defaultSilenceLimitMs = 30_000;
+const defaultProbeEveryMs = 5_000;
+const probeDeadlineMs = 2_000;
+const defaultCloseDeadlineMs = 5_000;
+
+/** Throws CONFIG_INVALID. With Redis away it starts all the same and takes jobs when Redis is there. */
+export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions<Name>): JobRunner {
+  const {
+    onEvent = () => {},
+    deadlineMs = defaultJobDeadlineMs,
+    silenceLimitMs = defaultSilenceLimitMs,
+  } = options;
+  const handingBack = new AbortController();
+  const onError = (error: Error) => onEvent({ kind: 'error', error });
+
+  const processor = createJobProcessor({
+    queueName: options.queueName,
+    handle: options.handle,
+    deadlineMs,
+    handBack: handingBack.signal,
+    pauseAll: (delayMs) => worker.pauseAll(delayMs),
+    onAttemptFailed: (failure) => onEvent({ kind: 'attempt_failed', ...failure }),
+  });
+
+  const worker = createRenewableWorker(
+    () =>
+      openQueueWorker({
+        queueName: options.queueName,
+        url: options.url,
+        prefix: options.prefix,
+        concurrency: options.concurrency,
+        rateLimitPerSecond: options.rateLimit,
+        process: processor.process,
+        onError,
+        onStalled: (jobId) => onEvent({ kind: 'stalled', jobId }),
+      }),
+    deadlineMs,
+  );
+
+  /** Redis answers elsewhere but not here: this connection will not come back by itself. */
+  function renewWhenDead(): void {
+    const silentMs = worker.silentMs();
+    if (!probe.answers() || silentMs <= silenceLimitMs) return;
+    worker.renew();
+    onEvent({ kind: 'restarted', silentMs: Math.round(silentMs) });
+  }
+
+  const probe = openQueueProbe({
+    url: options.url,
+    everyMs: options.probeEveryMs ?? defaultProbeEveryMs,
+    deadlineMs: probeDeadlineMs,
+    onError,
+    onProbed: renewWhenDead,
+  });
+
+  return {
+    state() {
+      if (!probe.answers() || worker.silentMs() > silenceLimitMs)
+        return { ok: false, code: 'QUEUE_UNAVAILABLE' };
+      if (processor.longestHeldMs() > 2 * deadlineMs) return { ok: false, code: 'JOB_STUCK' };
+      return { ok: true };
+    },
+    pauseAll: (delayMs) =>
+      withDeadline(worker.pauseAll(delayMs), { deadlineMs: probeDeadlineMs, what: 'pausing the queue' }),
+    async close({ handBack = false, deadlineMs: closeDeadlineMs = defaultCloseDeadlineMs } = {}) {
+      probe.close();
+      const closing = worker.close(closeDeadlineMs);
+      if (handBack) handingBack.abort(new Error('the worker is stopping'));
+      await closing;
+    },
+  };
+}

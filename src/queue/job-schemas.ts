@@ -1,0 +1,50 @@
+// What travels in a job, by queue. Whoever takes a job parses it with these first.
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { proofs } from '../core/delivery.ts';
+import type { QueueName } from './queue-names.ts';
+
+const sealedDeliverySchema = z.strictObject({
+  sequence: z.int().positive(),
+  /** ISO 8601, UTC, milliseconds. */
+  receivedAt: z.iso.datetime(),
+  proof: z.enum(proofs),
+  /** Base64 of the sealed body; its record id is `<journalId>:<sequence>`. */
+  sealed: z.string().min(1),
+});
+
+/** A batch of raw deliveries, or what is left of it in Redis once it is in Postgres. */
+export const intakeJobSchema = z.union([
+  z.strictObject({ v: z.literal(1), journalId: z.uuid(), deliveries: z.array(sealedDeliverySchema).min(1) }),
+  z.strictObject({ stored: z.literal(true) }),
+]);
+export type IntakeJob = z.infer<typeof intakeJobSchema>;
+
+export const eventJobSchema = z.strictObject({ eventKey: z.string().min(1) });
+export type EventJob = z.infer<typeof eventJobSchema>;
+
+/** One call to Lean: a step of a sync, or the question whether an event's entity is ours. */
+export const syncJobSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('step'), syncId: z.string().min(1), stepKey: z.string().min(1) }),
+  z.strictObject({ kind: z.literal('prove'), eventKey: z.string().min(1) }),
+]);
+export type SyncJob = z.infer<typeof syncJobSchema>;
+
+interface JobData {
+  'webhook-intake': IntakeJob;
+  'webhook-events': EventJob;
+  'lean-sync': SyncJob;
+}
+/** The data of a job, by the name of its queue. */
+export type JobDataOf<Name extends QueueName> = JobData[Name];
+
+export const jobSchemas: { readonly [Name in QueueName]: z.ZodType<JobDataOf<Name>> } = {
+  'webhook-intake': intakeJobSchema,
+  'webhook-events': eventJobSchema,
+  'lean-sync': syncJobSchema,
+};
+
+/** A replay raises `replayCount` and so gives the event a job of its own. */
+export function eventJobId(eventKey: string, replayCount: number): string {
+  return `ev_${createHash('sha256').update(eventKey).digest('hex')}_${replayCount}`;
+}

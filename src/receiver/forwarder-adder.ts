@@ -1,0 +1,58 @@
+// The way out of the journal: brings batches to Redis, oldest first, one at a time so that their order holds.
+// Bodies are in memory only for the one batch that is being added.
+import { AppError } from '../core/app-error.ts';
+import type { JournalBatch } from '../core/delivery.ts';
+import type { ForwarderHealth } from './forwarder-health.ts';
+import type { Ledger, LedgerEntry } from './forwarder-ledger.ts';
+import type { ForwarderJournal, ForwarderListener, ForwarderQueue } from './forwarder-ports.ts';
+
+interface AdderOptions {
+  readonly journal: ForwarderJournal;
+  readonly queue: ForwarderQueue;
+  readonly ledger: Ledger;
+  readonly health: ForwarderHealth;
+  readonly maxOutstanding: number;
+  readonly onEvent: ForwarderListener;
+}
+
+export interface Adder {
+  /** Takes in the batches that the journal holds as cut. */
+  takeOpen(): Promise<void>;
+  /** Adds one batch; false when there is none, or enough are on their way. Throws what journal or queue throw. */
+  addNext(): Promise<boolean>;
+}
+
+export function createAdder(options: AdderOptions): Adder {
+  const { journal, queue, ledger, health, maxOutstanding, onEvent } = options;
+
+  async function readAgain(entry: LedgerEntry): Promise<JournalBatch | null> {
+    try {
+      return await journal.readBatch(entry.bounds);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'JOURNAL_BATCH_UNKNOWN') throw error;
+      // Rows leave only once stored: the delete worked and its answer was lost.
+      ledger.drop(entry);
+      return null;
+    }
+  }
+
+  return {
+    async takeOpen() {
+      for (const bounds of await journal.openBatches()) ledger.take(bounds);
+    },
+    async addNext() {
+      const waiting = ledger.nextToAdd();
+      if (waiting === undefined && ledger.size() >= maxOutstanding) return false;
+      const batch = waiting === undefined ? await journal.cutBatch() : await readAgain(waiting);
+      if (batch === null) return waiting !== undefined;
+      const entry = ledger.take(batch);
+      const startedAt = performance.now();
+      await queue.addBatch(batch);
+      health.answered();
+      entry.phase = 'added';
+      const durationMs = Math.round(performance.now() - startedAt);
+      onEvent({ kind: 'added', jobId: entry.jobId, deliveries: batch.deliveries.length, durationMs });
+      return true;
+    },
+  };
+}

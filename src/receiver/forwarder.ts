@@ -1,0 +1,159 @@
+// Carries deliveries from the journal to the workers: batches in order of arrival, each repeated until Redis has
+// it, each row kept until its batch is in Postgres. Never deletes a row on any other ground.
+import { setTimeout as delay } from 'node:timers/promises';
+import { createAdder, type Adder } from './forwarder-adder.ts';
+import { createForwarderHealth, jitteredDelayMs, type ForwarderHealth } from './forwarder-health.ts';
+import { createInstallationGuard, type InstallationGuard } from './forwarder-installation.ts';
+import { createLedger } from './forwarder-ledger.ts';
+import type { ForwarderJournal, ForwarderListener, ForwarderQueue } from './forwarder-ports.ts';
+import { createWake, type Wake } from './forwarder-wake.ts';
+import { createWatcher, type Watcher } from './forwarder-watcher.ts';
+
+export interface ForwarderOptions {
+  readonly journal: ForwarderJournal;
+  readonly queue: ForwarderQueue;
+  /** Batches between the journal and Postgres at a time; 16 when left out. */
+  readonly maxOutstanding?: number;
+  /** How often outstanding batches are looked up beside the queue's own hints; 1,000 ms when left out. */
+  readonly pollMs?: number;
+  readonly onEvent?: ForwarderListener;
+  /** From 0 to 1, for jitter. */
+  readonly random?: () => number;
+}
+
+export interface ForwarderState {
+  readonly ok: boolean;
+  readonly code?: 'QUEUE_UNAVAILABLE' | 'WRONG_INSTALLATION';
+  readonly outstanding: number;
+}
+
+export interface Forwarder {
+  /** Batches cut from the journal whose rows have not left it. */
+  outstanding(): number;
+  /** Resolves once the delivery is in Postgres; rejects with NOT_DURABLE after the deadline. */
+  whenStored(sequence: number, deadlineMs: number): Promise<void>;
+  /** Waits until the journal is empty, at most `deadlineMs`; returns the rows that are left. */
+  flush(deadlineMs: number): Promise<number>;
+  state(): ForwarderState;
+  /** Ends after the operations in hand, which are bounded. Rows stay in the journal for the next start. */
+  close(): Promise<void>;
+}
+
+const defaultMaxOutstanding = 16;
+const defaultPollMs = 1_000;
+const repeatBaseMs = 100;
+const repeatLimitMs = 5_000;
+/** Looking for rows without having been told of any, in case a bell was missed. */
+const idleMs = 5_000;
+const wrongInstallationPauseMs = 5_000;
+const flushLookMs = 20;
+
+export function startForwarder(options: ForwarderOptions): Forwarder {
+  const { journal, queue, maxOutstanding = defaultMaxOutstanding, pollMs = defaultPollMs } = options;
+  const { onEvent = () => {}, random = Math.random } = options;
+  const closing = new AbortController();
+  const addBell = createWake();
+  const lookBell = createWake();
+  const ledger = createLedger();
+  const health = createForwarderHealth(onEvent);
+  const guard = createInstallationGuard({ journal, queue, onEvent });
+  const adder = createAdder({ journal, queue, ledger, health, maxOutstanding, onEvent });
+  const onRoom = () => addBell.ring();
+  const watcher = createWatcher({ journal, queue, ledger, health, random, onRoom, onEvent });
+  journal.onAppended(() => addBell.ring());
+  queue.onSettled(() => lookBell.ring());
+
+  const { signal } = closing;
+  const loops = Promise.all([
+    keepAdding({ adder, guard, health, addBell, lookBell, random, signal }),
+    keepLooking({ watcher, health, lookBell, pollMs, signal }),
+  ]);
+  return {
+    outstanding: () => ledger.size(),
+    whenStored: (sequence, deadlineMs) => ledger.whenStored(sequence, deadlineMs),
+    async flush(deadlineMs) {
+      const endsAt = performance.now() + deadlineMs;
+      while (journal.stats().rows > 0 && performance.now() < endsAt) await delay(flushLookMs);
+      return journal.stats().rows;
+    },
+    state() {
+      const outstanding = ledger.size();
+      if (guard.isWrong()) return { ok: false, code: 'WRONG_INSTALLATION', outstanding };
+      if (health.queueIsLost()) return { ok: false, code: 'QUEUE_UNAVAILABLE', outstanding };
+      return { ok: true, outstanding };
+    },
+    async close() {
+      closing.abort();
+      addBell.ring();
+      lookBell.ring();
+      await loops;
+    },
+  };
+}
+
+interface AddLoop {
+  readonly adder: Adder;
+  readonly guard: InstallationGuard;
+  readonly health: ForwarderHealth;
+  readonly addBell: Wake;
+  readonly lookBell: Wake;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}
+
+async function keepAdding({
+  adder,
+  guard,
+  health,
+  addBell,
+  lookBell,
+  random,
+  signal,
+}: AddLoop): Promise<void> {
+  let openIsKnown = false;
+  let times = 0;
+  while (!signal.aborted) {
+    try {
+      if (!openIsKnown) await adder.takeOpen();
+      openIsKnown = true;
+      if (!(await guard.allows())) await pause(wrongInstallationPauseMs, signal);
+      else if (await adder.addNext()) lookBell.ring();
+      else await addBell.wait(idleMs);
+      times = 0;
+    } catch (error) {
+      if (health.failed(error) === 'queue') guard.forget();
+      // A cut whose answer was lost is recorded all the same: see what is open before cutting on.
+      else openIsKnown = false;
+      await pause(jitteredDelayMs({ random, baseMs: repeatBaseMs, limitMs: repeatLimitMs, times }), signal);
+      times += 1;
+    }
+  }
+}
+
+interface LookLoop {
+  readonly watcher: Watcher;
+  readonly health: ForwarderHealth;
+  readonly lookBell: Wake;
+  readonly pollMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function keepLooking({ watcher, health, lookBell, pollMs, signal }: LookLoop): Promise<void> {
+  while (!signal.aborted) {
+    await lookBell.wait(pollMs);
+    try {
+      await watcher.lookUp();
+    } catch (error) {
+      health.failed(error);
+      await pause(pollMs, signal);
+    }
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal });
+  } catch {
+    // Closing cuts the pause short.
+  }
+}
