@@ -1,0 +1,84 @@
+// The journal's worker thread: an fsync stops this loop and not the receiver's. Whatever has arrived while the last
+// commit ran is committed together, at once and without a timer; a delivery is answered only after its commit.
+import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+import { openJournalKeeper, type JournalKeeper } from './journal-keeper.ts';
+import { onRequest } from './journal-messages.ts';
+import type { Answer, JournalThreadData, Request, ThreadMessage } from './journal-messages.ts';
+import { openFailure } from './sqlite-failure.ts';
+
+/** Bounds on one transaction; what is over them waits for the next one. */
+const groupRequests = 1024;
+const groupBytes = 4 * 1024 * 1024;
+/** A quiet journal folds its log in after this long. */
+const idleMs = 1000;
+
+function start(port: MessagePort, threadData: JournalThreadData): void {
+  const post = (message: ThreadMessage) => port.postMessage(message);
+  try {
+    const keeper = openJournalKeeper(threadData);
+    post({ kind: 'opened', journalId: keeper.journalId, facts: keeper.facts() });
+    serve(port, keeper);
+  } catch (error) {
+    const { code, message } = openFailure(error, threadData.dir);
+    post({ kind: 'refused', code, message });
+    port.close();
+  }
+}
+
+function serve(port: MessagePort, keeper: JournalKeeper): void {
+  const post = (message: ThreadMessage) => port.postMessage(message);
+  let nextChore: NodeJS.Timeout | undefined;
+
+  function planChore(afterWork: boolean): void {
+    clearTimeout(nextChore);
+    const retryInMs = keeper.retryInMs();
+    if (retryInMs === null && !afterWork) return;
+    nextChore = setTimeout(doChore, retryInMs ?? idleMs);
+  }
+
+  function doChore(): void {
+    if (keeper.retryInMs() === null) keeper.checkpoint();
+    else keeper.recover();
+    post({ kind: 'facts', facts: keeper.facts() });
+    planChore(false);
+  }
+
+  onRequest(port, (first) => {
+    const requests = [first, ...drain(port, first)];
+    const answers = keeper.answer(requests);
+    const message: ThreadMessage = { kind: 'answers', answers, facts: keeper.facts() };
+    port.postMessage(message, batchBuffers(answers));
+    planChore(true);
+    if (requests.some(({ question }) => question.kind === 'close')) {
+      clearTimeout(nextChore);
+      keeper.close();
+      port.close();
+    }
+  });
+}
+
+function drain(port: MessagePort, first: Request): Request[] {
+  const requests: Request[] = [];
+  let bytes = bytesOf(first);
+  while (requests.length < groupRequests && bytes < groupBytes) {
+    const received = receiveMessageOnPort(port);
+    if (received === undefined) break;
+    const request: Request = received.message;
+    bytes += bytesOf(request);
+    requests.push(request);
+  }
+  return requests;
+}
+
+function batchBuffers(answers: readonly Answer[]): ArrayBuffer[] {
+  return answers.flatMap(({ body }) =>
+    body.kind === 'batch' && body.batch !== null ? [body.batch.sealed.bytes] : [],
+  );
+}
+
+function bytesOf({ question }: Request): number {
+  return question.kind === 'append' ? question.deliveries.bodies.bytes.byteLength : 0;
+}
+
+if (parentPort === null) throw new Error('journal-thread.ts runs as a worker thread only');
+start(parentPort, workerData);
