@@ -1,0 +1,179 @@
+// Every line the service writes, by event: its loudness and the fields it may have, with units in their names.
+// What is not listed cannot be logged. Never a field for a body, a person's name, an account number or a token.
+import { failureCodes, type FailureCode, type FailureLevel } from '../core/failure-codes.ts';
+
+/** `text` is cut at 200 characters, `line` (our own wording only) at 2,000. `?` marks a field that may be left out. */
+export type FieldKind = 'text' | 'line' | 'number' | 'flag' | 'text?' | 'line?' | 'number?' | 'flag?';
+
+interface EventFacts {
+  /** Loudness when no failure code decides. */
+  readonly level: FailureLevel | 'debug';
+  readonly fields: Readonly<Record<string, FieldKind>>;
+}
+
+/** Fields that every event may have; `error` beside them is reduced to its code and a short message. */
+const commonFields = { failure_code: 'text?' } as const satisfies Record<string, FieldKind>;
+
+const eventTable = {
+  // The process
+  starting: { level: 'info', fields: { version: 'text?', node: 'text', config: 'line' } },
+  config_warning: { level: 'warn', fields: { variable: 'text', problem: 'line' } },
+  listening: { level: 'info', fields: { url: 'text?', opsUrl: 'text' } },
+  shutdown: {
+    level: 'info',
+    fields: {
+      phase: 'text',
+      signal: 'text?',
+      rows_left: 'number?',
+      jobs_left: 'number?',
+      duration_ms: 'number?',
+    },
+  },
+  start_failed: { level: 'error', fields: { problem: 'line?' } },
+  crashed: { level: 'error', fields: {} },
+  material_reloaded: {
+    level: 'info',
+    fields: { material: 'text', outcome: 'text', not_after: 'text?', days_left: 'number?' },
+  },
+  // The receiver
+  delivery: {
+    level: 'info',
+    fields: {
+      outcome: 'text',
+      http_status: 'number',
+      body_bytes: 'number?',
+      proof: 'text?',
+      sequence: 'number?',
+      verify_ms: 'number?',
+      commit_ms: 'number?',
+      duration_ms: 'number',
+      certificate_sha256_prefix: 'text?',
+      certificate_names: 'text?',
+      remote_address: 'text?',
+    },
+  },
+  connection_refused: { level: 'warn', fields: { reason: 'text?', remote_address: 'text?' } },
+  forward: {
+    level: 'info',
+    fields: {
+      outcome: 'text',
+      job_id: 'text?',
+      deliveries: 'number?',
+      batch_bytes: 'number?',
+      batches_outstanding: 'number?',
+      oldest_age_ms: 'number?',
+      duration_ms: 'number?',
+    },
+  },
+  journal_state: {
+    level: 'info',
+    fields: {
+      outcome: 'text',
+      journal_id: 'text?',
+      rows: 'number?',
+      used_bytes: 'number?',
+      limit_bytes: 'number?',
+      oldest_age_ms: 'number?',
+    },
+  },
+  installation: { level: 'info', fields: { outcome: 'text', installation_id: 'text?' } },
+  // The worker
+  job: {
+    level: 'info',
+    fields: {
+      queue: 'text',
+      job_id: 'text',
+      event_type: 'text?',
+      operation: 'text?',
+      outcome: 'text',
+      attempt: 'number',
+      deliveries: 'number?',
+      events: 'number?',
+      duration_ms: 'number',
+      wait_ms: 'number?',
+    },
+  },
+  lean_call: {
+    level: 'info',
+    fields: {
+      operation: 'text',
+      http_status: 'number?',
+      outcome: 'text',
+      attempt: 'number?',
+      sync_id: 'text?',
+      duration_ms: 'number',
+      correlation_id: 'text?',
+      trace_id: 'text?',
+      retry_after_ms: 'number?',
+    },
+  },
+  sync: {
+    level: 'info',
+    fields: {
+      sync_id: 'text',
+      outcome: 'text',
+      reason: 'text?',
+      calls: 'number?',
+      accounts: 'number?',
+      balances: 'number?',
+      transactions: 'number?',
+      duration_ms: 'number?',
+    },
+  },
+  publish: {
+    level: 'debug',
+    fields: { outcome: 'text', changes: 'number?', position: 'text?', duration_ms: 'number?' },
+  },
+  reconcile: {
+    level: 'info',
+    fields: {
+      outcome: 'text',
+      events: 'number?',
+      syncs: 'number?',
+      steps: 'number?',
+      duration_ms: 'number?',
+    },
+  },
+  queue_state: { level: 'info', fields: { queue: 'text', outcome: 'text', duration_ms: 'number?' } },
+  database_state: { level: 'info', fields: { outcome: 'text', duration_ms: 'number?' } },
+  migrate: { level: 'info', fields: { outcome: 'text', migration: 'text?', duration_ms: 'number?' } },
+} as const satisfies Record<string, EventFacts>;
+
+type EventTable = typeof eventTable;
+export type LogEvent = keyof EventTable;
+
+interface ValueOf {
+  readonly text: string;
+  readonly line: string;
+  readonly number: number;
+  readonly flag: boolean;
+}
+type Fields<Kinds> = {
+  readonly [
+    Name in keyof Kinds as Kinds[Name] extends keyof ValueOf ? Name : never
+  ]: Kinds[Name] extends keyof ValueOf ? ValueOf[Kinds[Name]] : never;
+} & {
+  readonly [Name in keyof Kinds as Kinds[Name] extends keyof ValueOf ? never : Name]?:
+    | (Kinds[Name] extends `${infer Kind extends keyof ValueOf}?` ? ValueOf[Kind] : never)
+    | undefined;
+};
+
+/** What `logger.write(event, fields)` takes, per event. `error` may be anything that was thrown. */
+export type LogEvents = {
+  readonly [Event in LogEvent]: Fields<EventTable[Event]['fields']> &
+    Fields<typeof commonFields> & { readonly error?: unknown };
+};
+
+export function fieldKinds(event: LogEvent): Readonly<Record<string, FieldKind>> {
+  return { ...eventTable[event].fields, ...commonFields };
+}
+
+/** A known failure code, named by `failure_code` or by the outcome itself, decides how loud the line is. */
+export function levelOf(event: LogEvent, facts: Readonly<Record<string, unknown>>): FailureLevel | 'debug' {
+  const code = [facts['failure_code'], facts['outcome']].find(isFailureCode);
+  return code === undefined ? eventTable[event].level : failureCodes[code].level;
+}
+
+function isFailureCode(value: unknown): value is FailureCode {
+  return typeof value === 'string' && Object.hasOwn(failureCodes, value);
+}

@@ -1,0 +1,166 @@
+// The numbers of one process, for `/metrics`. Labels come from our own closed lists, never from a request,
+// a payload or Lean's words, so the number of series is bounded.
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const ackBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8];
+const workBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+interface MetricsOptions {
+  /** Memory, CPU and event-loop figures of the process; on unless said otherwise. */
+  readonly processMetrics?: boolean;
+}
+
+/** Hand the result in; there is no global registry, so two roles in one process share one on purpose only. */
+export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
+  const registry = new Registry();
+  if (processMetrics) collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    ...receiverMetrics(registry),
+    ...workerMetrics(registry),
+    ...materialMetrics(registry),
+    close: () => registry.clear(),
+  };
+}
+export type Metrics = ReturnType<typeof createMetrics>;
+
+function receiverMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    deliveries: new Counter({
+      name: 'lean_webhook_deliveries_total',
+      help: 'Deliveries answered, by outcome: accepted or a code of the contract.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    ackSeconds: new Histogram({
+      name: 'lean_webhook_ack_seconds',
+      help: 'From the first byte of a delivery to its answer.',
+      labelNames: ['outcome'],
+      buckets: ackBuckets,
+      registers,
+    }),
+    commitSeconds: new Histogram({
+      name: 'lean_webhook_commit_seconds',
+      help: 'From handing a delivery to the journal to its fsync.',
+      buckets: ackBuckets,
+      registers,
+    }),
+    connectionsRefused: new Counter({
+      name: 'lean_webhook_connections_refused_total',
+      help: 'TLS connections that ended before a request, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    inFlight: new Gauge({
+      name: 'lean_webhook_in_flight',
+      help: 'Deliveries being answered at this moment.',
+      registers,
+    }),
+    journalRows: new Gauge({ name: 'lean_journal_rows', help: 'Deliveries kept in the journal.', registers }),
+    journalBytes: new Gauge({
+      name: 'lean_journal_bytes',
+      help: 'Bytes the journal uses on disk.',
+      registers,
+    }),
+    journalLimitBytes: new Gauge({
+      name: 'lean_journal_limit_bytes',
+      help: 'JOURNAL_LIMIT_BYTES; deliveries are refused from 90 % of it.',
+      registers,
+    }),
+    journalOldestAgeSeconds: new Gauge({
+      name: 'lean_journal_oldest_age_seconds',
+      help: 'Age of the oldest delivery that is not in Postgres yet; 0 when there is none.',
+      registers,
+    }),
+    journalWritable: new Gauge({
+      name: 'lean_journal_writable',
+      help: '1 while deliveries can be made durable, else 0.',
+      registers,
+    }),
+    batchesOutstanding: new Gauge({
+      name: 'lean_forwarder_batches_outstanding',
+      help: 'Batches handed to Redis and not yet in Postgres.',
+      registers,
+    }),
+    batches: new Counter({
+      name: 'lean_forwarder_batches_total',
+      help: 'What became of batches: added, stored, added_again, retried, failed.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+  };
+}
+
+function workerMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    jobs: new Counter({
+      name: 'lean_jobs_total',
+      help: 'Job attempts, by queue and outcome.',
+      labelNames: ['queue', 'outcome'],
+      registers,
+    }),
+    jobSeconds: new Histogram({
+      name: 'lean_job_seconds',
+      help: 'How long one attempt of a job took.',
+      labelNames: ['queue', 'outcome'],
+      buckets: workBuckets,
+      registers,
+    }),
+    events: new Counter({
+      name: 'lean_events_total',
+      help: 'Events concluded, by state.',
+      labelNames: ['state'],
+      registers,
+    }),
+    leanCalls: new Counter({
+      name: 'lean_calls_total',
+      help: 'Calls to Lean, by operation and outcome.',
+      labelNames: ['operation', 'outcome'],
+      registers,
+    }),
+    leanCallSeconds: new Histogram({
+      name: 'lean_call_seconds',
+      help: 'How long one call to Lean took.',
+      labelNames: ['operation', 'outcome'],
+      buckets: workBuckets,
+      registers,
+    }),
+    syncs: new Counter({
+      name: 'lean_syncs_total',
+      help: 'Syncs that ended, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    changesPublished: new Counter({
+      name: 'lean_changes_published_total',
+      help: 'Changes numbered for the application.',
+      registers,
+    }),
+    reconciled: new Counter({
+      name: 'lean_reconciled_total',
+      help: 'What the reconciler queued again, by kind.',
+      labelNames: ['kind'],
+      registers,
+    }),
+  };
+}
+
+function materialMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    certificateExpirySeconds: new Gauge({
+      name: 'lean_certificate_expires_in_seconds',
+      help: 'Time left on certificates and revocation lists in use, by which one it is.',
+      labelNames: ['material'],
+      registers,
+    }),
+    materialReloads: new Counter({
+      name: 'lean_material_reloads_total',
+      help: 'Files read again after a change, by which one and outcome: loaded or refused.',
+      labelNames: ['material', 'outcome'],
+      registers,
+    }),
+  };
+}

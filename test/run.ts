@@ -1,0 +1,42 @@
+// `npm test [-- --engines=auto|real|embedded] [vitest's own arguments]`: runs the tests on the engines asked for.
+// The engines are private instances that test/support/engines-setup.ts starts and stops.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { chooseEngines, enginesVariable } from './support/engines-choice.ts';
+
+const option = '--engines';
+const root = join(import.meta.dirname, '..');
+
+/** Takes our own option out, in both of its spellings. */
+function splitArguments(args: readonly string[]): { engines: string; others: string[] } {
+  const others: string[] = [];
+  let engines = 'auto';
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] ?? '';
+    if (arg === option) engines = args[(index += 1)] ?? '';
+    else if (arg.startsWith(`${option}=`)) engines = arg.slice(option.length + 1);
+    else others.push(arg);
+  }
+  return { engines, others };
+}
+
+async function main(): Promise<number> {
+  const { engines, others } = splitArguments(process.argv.slice(2));
+  const env = { ...process.env, [enginesVariable]: engines };
+  try {
+    chooseEngines(env);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  }
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+  const child = spawn(process.execPath, [vitest, 'run', ...others], { cwd: root, env, stdio: 'inherit' });
+  // Ctrl-C reaches the whole terminal group by itself; vitest then stops its engines, and we wait for that.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  const [code] = await once(child, 'exit');
+  return typeof code === 'number' ? code : 1;
+}
+
+process.exitCode = await main();

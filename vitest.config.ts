@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+import { createSummaryReporter } from './test/support/engines-reporter.ts';
+
+export default defineConfig({
+  test: {
+    include: ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+    globalSetup: ['test/support/engines-setup.ts'],
+    reporters: ['default', createSummaryReporter()],
+    pool: 'forks',
+    // Two files at a time: they share one Redis and one Postgres, and some start processes of their own.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+    restoreMocks: true,
+  },
+});
