@@ -10,11 +10,14 @@ export interface Logger {
   write<Event extends LogEvent>(event: Event, fields: LogEvents[Event]): void;
 }
 
+/** With this much unread, further lines are dropped. */
+const unreadLimitBytes = 8 * 1024 * 1024;
+
 interface LoggerOptions {
   readonly level: LogLevel;
   /** Which process this is: receiver, worker, all, migrate, ops. */
   readonly role: string;
-  /** Standard output when left out, written synchronously, so that the last line before a crash is there. */
+  /** Standard output when left out; the last lines are written when the process exits. */
   readonly destination?: DestinationStream;
 }
 
@@ -26,7 +29,7 @@ export function createLogger({ level, role, destination }: LoggerOptions): Logge
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination ?? pino.destination({ dest: 1, sync: true }),
+    destination ?? standardOutput(),
   );
   return {
     write(event, fields) {
@@ -34,6 +37,13 @@ export function createLogger({ level, role, destination }: LoggerOptions): Logge
       lines[levelOf(event, facts)](facts, event);
     },
   };
+}
+
+/** Never waits for whoever reads the lines: a stalled log collector must not hold back an acknowledgement. */
+function standardOutput(): DestinationStream {
+  const output = pino.destination({ dest: 1, sync: false, maxLength: unreadLimitBytes });
+  process.once('exit', () => output.flushSync());
+  return output;
 }
 
 function pickFields(event: LogEvent, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -1,0 +1,19 @@
+// The operator's command line. See `npm run ops -- --help`.
+import { AppError } from './core/app-error.ts';
+import { loadConfig } from './config/load-config.ts';
+import { runOpsCommand } from './operations/ops-command.ts';
+
+try {
+  const config = loadConfig('ops', process.env);
+  process.exitCode = await runOpsCommand({
+    argv: process.argv.slice(2),
+    databaseUrl: config.DATABASE_URL,
+    schema: config.DATABASE_SCHEMA,
+    developmentSocket: './data/dev/sql.sock',
+    write: (text) => process.stdout.write(`${text}\n`),
+  });
+} catch (error) {
+  if (!(error instanceof AppError)) throw error;
+  process.stderr.write(`${error.code}: ${error.message}\n`);
+  process.exitCode = 2;
+}

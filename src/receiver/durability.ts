@@ -1,0 +1,58 @@
+// Turns an authentic delivery into one that may be answered 200: fsynced in the journal and, where the operator
+// asked for it, committed to Postgres. Never waits longer than its deadlines, and never answers "durable" early.
+import type { Delivery } from '../core/delivery.ts';
+
+/** The part of the journal that the receiver needs. */
+export interface DeliveryJournal {
+  append(delivery: Delivery): Promise<number>;
+}
+
+/** The part of the forwarder that ACK_AFTER=stored needs. */
+export interface StoredSignal {
+  /** Resolves once the delivery of this sequence is in Postgres, rejects after the deadline. */
+  whenStored(sequence: number, deadlineMs: number): Promise<void>;
+}
+
+export interface Kept {
+  /** False: answer NOT_DURABLE. The bytes may still be in the journal and travel on. */
+  readonly durable: boolean;
+  readonly sequence?: number;
+  readonly error?: unknown;
+}
+
+interface KeeperOptions {
+  readonly journal: DeliveryJournal;
+  readonly journalDeadlineMs: number;
+  /** ACK_AFTER=stored: also wait for the commit, until so long after the delivery came in. */
+  readonly stored?: { readonly signal: StoredSignal; readonly ackDeadlineMs: number };
+}
+
+/** `ageMs`: how long ago the delivery began to arrive. Never rejects. */
+export type KeepDelivery = (delivery: Delivery, ageMs: number) => Promise<Kept>;
+
+export function createKeeper({ journal, journalDeadlineMs, stored }: KeeperOptions): KeepDelivery {
+  return async (delivery, ageMs) => {
+    const startedMs = performance.now();
+    let sequence: number | typeof late = late;
+    try {
+      sequence = await within(journal.append(delivery), journalDeadlineMs);
+      if (sequence === late) return { durable: false };
+      if (stored === undefined) return { durable: true, sequence };
+      const leftMs = stored.ackDeadlineMs - ageMs - (performance.now() - startedMs);
+      await stored.signal.whenStored(sequence, Math.max(0, leftMs));
+      return { durable: true, sequence };
+    } catch (error) {
+      return { durable: false, error, ...(sequence !== late && { sequence }) };
+    }
+  };
+}
+
+const late = Symbol('late');
+
+/** `late` when the promise has not settled in time; what becomes of it afterwards is nobody's answer any more. */
+function within<Value>(promise: Promise<Value>, ms: number): Promise<Value | typeof late> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(late), Math.max(0, ms));
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

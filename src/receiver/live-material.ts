@@ -1,0 +1,119 @@
+// The receiver's certificate, Lean's chain and the webhook secrets as they are in force, replaced while it runs.
+// Never lets go of what works for something that does not load.
+import type { ReceiverConfig } from '../config/load-config.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { describeCertificate } from '../tls/tls-material.ts';
+import { watchMaterial, type MaterialWatch } from '../tls/tls-reload.ts';
+import { materialSources, type MaterialSource } from './material-sources.ts';
+import type { TlsMaterial } from './tls-server.ts';
+
+interface LiveMaterialOptions {
+  readonly config: ReceiverConfig;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** How often the files are looked at. */
+  readonly intervalMs?: number;
+}
+
+export interface LiveMaterial {
+  /** null: TLS ends at a proxy. As loaded at the start; later ones go to `onTls`. */
+  readonly tls: TlsMaterial | null;
+  secrets(): readonly string[];
+  /** Starts looking for changes. */
+  watch(onTls: (material: TlsMaterial) => void): void;
+  /** Sets the gauges of the time that certificates have left. */
+  measure(): void;
+  close(): void;
+}
+
+type Material = 'server_certificate' | 'lean_chain' | 'webhook_secret';
+
+/** Throws TLS_MATERIAL_INVALID when what is there at the start cannot be used. */
+export async function openLiveMaterial(options: LiveMaterialOptions): Promise<LiveMaterial> {
+  const { config, metrics, intervalMs } = options;
+  const sources = materialSources(config);
+  const pair = await sources.pair?.load();
+  const tls = pair === undefined ? null : { pair, clients: (await sources.clients?.load()) ?? null };
+  let current: TlsMaterial | null = tls;
+  let secrets: readonly string[] = config.LEAN_WEBHOOK_SECRET ?? [];
+  const watches: MaterialWatch[] = [];
+  const report = createReport(options);
+
+  /** `take` puts a loaded value to use and says whether it differs from the one before. */
+  function follow<Value>(
+    material: Material,
+    source: MaterialSource<Value> | null,
+    take: (value: Value) => boolean,
+  ): void {
+    if (source === null) return;
+    const onChange = (value: Value) => {
+      if (take(value)) report.loaded(material, current);
+    };
+    const onError = (error: unknown) => report.refused(material, error);
+    watches.push(watchMaterial({ ...source, onChange, onError, ...(intervalMs && { intervalMs }) }));
+  }
+
+  return {
+    tls,
+    secrets: () => secrets,
+    watch(onTls) {
+      const replace = (part: Partial<TlsMaterial>): boolean => {
+        if (current === null) return false;
+        const next = { ...current, ...part };
+        if (printOf(next) === printOf(current)) return false;
+        onTls(next);
+        current = next;
+        return true;
+      };
+      follow('server_certificate', sources.pair, (next) => replace({ pair: next }));
+      follow('lean_chain', sources.clients, (clients) => replace({ clients }));
+      follow('webhook_secret', sources.secrets, (next) => {
+        const changed = next.join(',') !== secrets.join(',');
+        secrets = next;
+        return changed;
+      });
+    },
+    measure: () => measureExpiry(current, metrics),
+    close() {
+      for (const watch of watches) watch.close();
+    },
+  };
+}
+
+function createReport({ logger, metrics }: LiveMaterialOptions) {
+  return {
+    loaded(material: Material, current: TlsMaterial | null): void {
+      metrics.materialReloads.inc({ material, outcome: 'loaded' });
+      const leaf = material === 'server_certificate' ? current?.pair.leaf : undefined;
+      const facts = leaf && describeCertificate(leaf, new Date());
+      logger.write('material_reloaded', {
+        material,
+        outcome: 'loaded',
+        not_after: facts?.notAfter,
+        days_left: facts?.daysLeft,
+      });
+    },
+    refused(material: Material, error: unknown): void {
+      metrics.materialReloads.inc({ material, outcome: 'refused' });
+      logger.write('material_reloaded', { material, outcome: 'refused', error });
+    },
+  };
+}
+
+function measureExpiry(current: TlsMaterial | null, metrics: Metrics): void {
+  if (current === null) return;
+  const gauge = metrics.certificateExpirySeconds;
+  gauge.set({ material: 'server_certificate' }, secondsLeft([current.pair.leaf]));
+  if (current.clients)
+    gauge.set({ material: 'lean_chain' }, secondsLeft(current.clients.anchors.certificates));
+}
+
+function secondsLeft(certificates: readonly { validToDate: Date }[]): number {
+  return (Math.min(...certificates.map(({ validToDate }) => validToDate.getTime())) - Date.now()) / 1000;
+}
+
+/** Equal for equal files. */
+function printOf({ pair, clients }: TlsMaterial): string {
+  return [pair.certPem, pair.keyPem, clients?.anchors.pem ?? '', ...(clients?.crls ?? [])].join('\n');
+}

@@ -1,0 +1,166 @@
+// The public HTTP listener around the judgements: reads one POST as raw bytes and says what became of it.
+// Never answers 200 before the bytes are durable, and never answers with a byte of the request.
+import helmet from '@fastify/helmet';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  deliveryOutcomes,
+  requestRefusals,
+  type DeliveryOutcome,
+  type RequestRefusal,
+} from '../core/outcomes.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { LeafPin } from '../tls/leaf-pins.ts';
+import { acceptBody, judgeHead, type AcceptanceRules } from './accept-delivery.ts';
+import { createConnectionErrors, type ConnectionErrors } from './connection-errors.ts';
+import {
+  beginRecord,
+  createDeliveryReport,
+  type DeliveryRecord,
+  type DeliveryReport,
+} from './delivery-record.ts';
+import { createListener, type Listener, type ListenerLimits } from './listener.ts';
+import { createPeerReader } from './peer-certificate.ts';
+import type { TlsMaterial } from './tls-server.ts';
+
+export interface ReceiverServerOptions extends Omit<AcceptanceRules, 'peers'> {
+  /** null: a proxy ended TLS, and plain HTTP is spoken here. */
+  readonly tls: TlsMaterial | null;
+  readonly pins: readonly LeafPin[];
+  readonly bodyLimitBytes: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly listenerLimits?: Partial<ListenerLimits>;
+}
+
+export interface ReceiverServer {
+  /** Resolves with the port; rejects with node:net's error (EADDRINUSE, EACCES and so on). */
+  listen(address: { host: string; port: number }): Promise<number>;
+  /** For new handshakes. When the anchors changed, connections of before are let go after their present answer. */
+  replaceTls(material: TlsMaterial): void;
+  /** Stops accepting, finishes what is in flight within `timeoutMs`, then cuts what is left. */
+  close(options: { timeoutMs: number }): Promise<void>;
+}
+
+export async function createReceiverServer(options: ReceiverServerOptions): Promise<ReceiverServer> {
+  const { logger, metrics, tls, listenerLimits: limits = {} } = options;
+  const errors = createConnectionErrors({ logger, metrics });
+  const maxConnections = Math.max(256, 4 * options.inFlightLimit);
+  const listeners: Listener[] = [];
+  const app = Fastify({
+    logger: false,
+    bodyLimit: options.bodyLimitBytes,
+    exposeHeadRoutes: false,
+    clientErrorHandler: errors.answer,
+    // An address that cannot be decoded is not ours. Fastify's own answer would quote it.
+    frameworkErrors: (_error, _request, reply) => void send(reply, { outcome: 'NOT_FOUND', close: true }),
+    serverFactory(handle) {
+      const listener = createListener({ tls, maxConnections, errors, limits, handle });
+      listeners.push(listener);
+      return listener.server;
+    },
+  });
+  const [listener] = listeners;
+  if (listener === undefined) throw new TypeError('Fastify made no server');
+  await app.register(helmet);
+  const rules = { ...options, peers: createPeerReader({ pins: options.pins }) };
+  const report = createDeliveryReport({ logger, metrics });
+  registerDeliveries({ app, rules, listener, errors, report, metrics });
+  await app.ready();
+  return {
+    listen: (address) => listener.listen(address),
+    replaceTls: (material) => listener.replaceTls(material),
+    async close(closing) {
+      await listener.drain(closing);
+      await app.close();
+    },
+  };
+}
+
+interface Registration {
+  readonly app: FastifyInstance;
+  readonly rules: AcceptanceRules;
+  readonly listener: Listener;
+  readonly errors: ConnectionErrors;
+  readonly report: DeliveryReport;
+  readonly metrics: Metrics;
+}
+
+function registerDeliveries({ app, rules, listener, errors, report, metrics }: Registration): void {
+  const records = new WeakMap<FastifyRequest, DeliveryRecord>();
+  let inFlight = 0;
+  const recordOf = (request: FastifyRequest) => records.get(request) ?? beginRecord(request.ip);
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const record = beginRecord(request.socket.remoteAddress);
+    records.set(request, record);
+    errors.opened(request.raw, record);
+    reply.raw.once('close', () => {
+      report.finish(record);
+      if (record.complete) errors.settled(request.raw);
+    });
+    const refusal = judgeHead(rules, { request, record, inFlight });
+    if (refusal !== null) return refuse(reply, record, refusal);
+    metrics.inFlight.set((inFlight += 1));
+    reply.raw.once('close', () => metrics.inFlight.set((inFlight -= 1)));
+    // The bytes are kept whatever they are called: a type Fastify cannot read must not cost an authentic delivery.
+    request.raw.headers['content-type'] = 'application/octet-stream';
+    done();
+  });
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+
+  // The router takes a single colon for the start of a parameter.
+  app.post(rules.webhookPath.replaceAll(':', '::'), async (request, reply) => {
+    const record = recordOf(request);
+    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+    record.outcome = await acceptBody(rules, { request, record, body });
+    return send(reply, { outcome: record.outcome, close: listener.isClosing(request.raw.socket) });
+  });
+
+  app.setErrorHandler((error, request, reply) => {
+    const record = recordOf(request);
+    const refusal = refusalOf(error);
+    if (refusal === 'NOT_DURABLE') record.error = error;
+    return refuse(reply, record, refusal);
+  });
+}
+
+/** Ends a request before its body was read; the connection cannot be used any further. */
+function refuse(reply: FastifyReply, record: DeliveryRecord, refusal: Refusal): void {
+  record.outcome ??= refusal;
+  send(reply, { outcome: refusal, close: true });
+}
+
+type Refusal = Exclude<DeliveryOutcome, 'accepted'> | RequestRefusal;
+
+/** What reading the body can fail with. A mistake of ours is never blamed on the sender, and never answered 200. */
+function refusalOf(error: unknown): Refusal {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'BODY_TOO_LARGE';
+  const sender = code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH' || code === 'ECONNRESET';
+  return sender ? 'BAD_REQUEST' : 'NOT_DURABLE';
+}
+
+const answers: Readonly<Record<DeliveryOutcome | RequestRefusal, Answer>> = {
+  ...deliveryOutcomes,
+  ...requestRefusals,
+};
+
+interface Answer {
+  readonly status: number;
+  readonly retryAfterSeconds: number | null;
+}
+
+function send(
+  reply: FastifyReply,
+  { outcome, close }: { outcome: DeliveryOutcome | RequestRefusal; close: boolean },
+): FastifyReply {
+  const { status, retryAfterSeconds } = answers[outcome];
+  reply.code(status).header('content-type', 'application/json; charset=utf-8');
+  if (close) reply.header('connection', 'close');
+  if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds));
+  if (outcome === 'METHOD_NOT_ALLOWED') reply.header('allow', 'POST');
+  return reply.send(JSON.stringify(outcome === 'accepted' ? { outcome } : { code: outcome }));
+}

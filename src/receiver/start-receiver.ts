@@ -1,0 +1,213 @@
+// Puts a receiver together from its configuration, and takes it apart in the reverse order.
+// Never waits for Redis to start, and never ends before what was acknowledged is closed away safely.
+import { setTimeout as delay } from 'node:timers/promises';
+import { listenFailure, reachableAuthority } from '../core/listen-address.ts';
+import type { ReceiverConfig } from '../config/load-config.ts';
+import { openJournal, type Journal } from '../journal/journal.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Readiness } from '../observability/readiness.ts';
+import { openIntakeQueue } from '../queue/intake-queue.ts';
+import { parseKeyRing } from '../sealing/key-ring.ts';
+import { createKeeper } from './durability.ts';
+import { createForwardReport } from './forward-report.ts';
+import { startForwarder, type Forwarder } from './forwarder.ts';
+import { openLiveMaterial, type LiveMaterial } from './live-material.ts';
+import { createReceiverServer, type ReceiverServer } from './server.ts';
+
+export interface StartReceiverOptions {
+  readonly config: ReceiverConfig;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  /** How often files are looked at for changes; 15 s when left out. */
+  readonly reloadIntervalMs?: number;
+}
+
+export interface RunningReceiver {
+  /** What Lean would call, as reached from this machine. */
+  readonly url: string;
+  readonly port: number;
+  /** Unready from now on, and serving. */
+  beginShutdown(): void;
+  /**
+   * Unready, serves on for `delayMs`, stops accepting, finishes what is in flight, empties the journal if it can and
+   * closes; all of it but the delay within `timeoutMs`. Both default to the configuration. Repeating it changes nothing.
+   */
+  close(options?: { delayMs?: number; timeoutMs?: number }): Promise<void>;
+}
+
+/** From here on deliveries are refused, so that what is being written still finds room. */
+const journalFullShare = 0.9;
+const measureIntervalMs = 1_000;
+/** Kept back from the shutdown's time for closing the forwarder, the queue and the journal; at most a third of it. */
+const closingReserveMs = 3_000;
+const forwardingCloseMs = 2_500;
+/** How often a shutdown that empties the journal looks whether the way to Redis is still open. */
+const flushSliceMs = 250;
+
+/** Throws TLS_MATERIAL_INVALID, JOURNAL_LOCKED, JOURNAL_CORRUPT, JOURNAL_UNWRITABLE, PAYLOAD_KEY_INVALID or PORT_IN_USE. */
+export async function startReceiver(options: StartReceiverOptions): Promise<RunningReceiver> {
+  const opened: Closer[] = [];
+  try {
+    const parts = await openParts(options, opened);
+    return runParts({ ...options, parts, opened });
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+type Closer = () => unknown;
+
+interface Parts {
+  readonly journal: Journal;
+  readonly forwarder: Forwarder;
+  readonly server: ReceiverServer;
+  readonly port: number;
+}
+
+async function openParts(options: StartReceiverOptions, opened: Closer[]): Promise<Parts> {
+  const { config, logger, metrics, reloadIntervalMs: intervalMs } = options;
+  const material = await openLiveMaterial({ config, logger, metrics, ...(intervalMs && { intervalMs }) });
+  opened.push(() => material.close());
+  const sealed = config.PAYLOAD_SEALING === 'on' && config.PAYLOAD_KEYS !== undefined;
+  const journal = await openJournal({
+    dir: config.JOURNAL_DIR,
+    limitBytes: config.JOURNAL_LIMIT_BYTES,
+    keyRing: sealed ? parseKeyRing(config.PAYLOAD_KEYS) : null,
+  });
+  opened.push(() => journal.close());
+  const queue = openIntakeQueue({
+    url: config.REDIS_URL,
+    prefix: config.QUEUE_PREFIX,
+    deadlineMs: config.REDIS_DEADLINE_MS,
+  });
+  const forwarder = startForwarder({ journal, queue, onEvent: createForwardReport({ logger, metrics }) });
+  // Neither may hold the end up for the sake of a Redis that is away: what they had in hand is in the journal.
+  opened.push(() =>
+    Promise.race([
+      Promise.all([forwarder.close(), queue.close()]),
+      delay(forwardingCloseMs, undefined, { ref: false }),
+    ]),
+  );
+  const server = await createServer({ options, material, journal, forwarder });
+  const { HOST: host, PORT: wanted } = config;
+  const port = await server.listen({ host, port: wanted }).catch((error: unknown) => {
+    throw listenFailure(error, { variable: 'PORT', port: wanted });
+  });
+  material.watch((tls) => server.replaceTls(tls));
+  const timer = setInterval(
+    () => measure({ journal, forwarder, material, metrics }),
+    measureIntervalMs,
+  ).unref();
+  opened.push(() => clearInterval(timer));
+  measure({ journal, forwarder, material, metrics });
+  return { journal, forwarder, server, port };
+}
+
+interface ServerParts {
+  readonly options: StartReceiverOptions;
+  readonly material: LiveMaterial;
+  readonly journal: Journal;
+  readonly forwarder: Forwarder;
+}
+
+function createServer({ options, material, journal, forwarder }: ServerParts): Promise<ReceiverServer> {
+  const { config, logger, metrics } = options;
+  const waitsForStore = config.ACK_AFTER === 'stored';
+  const { VERIFY: mode } = config;
+  return createReceiverServer({
+    webhookPath: config.WEBHOOK_PATH,
+    verify: { certificate: mode.includes('certificate'), signature: mode.includes('signature') },
+    tls: material.tls,
+    pins: config.LEAN_CLIENT_NAMES ?? [],
+    secrets: () => material.secrets(),
+    bodyLimitBytes: config.BODY_LIMIT_BYTES,
+    inFlightLimit: config.IN_FLIGHT_LIMIT,
+    journalFull() {
+      const { bytes, limitBytes } = journal.stats();
+      return bytes >= journalFullShare * limitBytes;
+    },
+    keep: createKeeper({
+      journal,
+      journalDeadlineMs: config.JOURNAL_DEADLINE_MS,
+      ...(waitsForStore && { stored: { signal: forwarder, ackDeadlineMs: config.ACK_DEADLINE_MS } }),
+    }),
+    logger,
+    metrics,
+  });
+}
+
+function runParts(running: StartReceiverOptions & { parts: Parts; opened: Closer[] }): RunningReceiver {
+  const { config, logger, readiness, parts, opened } = running;
+  const { journal, forwarder, server, port } = parts;
+  let ending = false;
+  let closing: Promise<void> | null = null;
+  readiness.register('journal', () => {
+    const { writable, failure } = journal.stats();
+    return writable ? { ok: true } : { ok: false, code: failure ?? 'NOT_DURABLE' };
+  });
+  readiness.register('serving', () => (ending ? { ok: false, code: 'SHUTTING_DOWN' } : { ok: true }));
+
+  async function close(delayMs: number, timeoutMs: number): Promise<void> {
+    const startedMs = performance.now();
+    ending = true;
+    logger.write('shutdown', { phase: 'unready' });
+    await delay(delayMs);
+    const endsMs = performance.now() + timeoutMs - Math.min(closingReserveMs, timeoutMs / 3);
+    const leftMs = () => Math.max(0, endsMs - performance.now());
+    logger.write('shutdown', { phase: 'finishing' });
+    await server.close({ timeoutMs: leftMs() });
+    // Without a way to Redis waiting would empty nothing.
+    let rowsLeft = await forwarder.flush(0);
+    while (rowsLeft > 0 && leftMs() > 0 && forwarder.state().ok)
+      rowsLeft = await forwarder.flush(Math.min(flushSliceMs, leftMs()));
+    await closeAll(opened);
+    const durationMs = Math.round(performance.now() - startedMs);
+    logger.write('shutdown', { phase: 'closed', rows_left: rowsLeft, duration_ms: durationMs });
+  }
+
+  const scheme = config.TLS_TERMINATION === 'receiver' ? 'https' : 'http';
+  return {
+    url: `${scheme}://${reachableAuthority({ host: config.HOST, port })}${config.WEBHOOK_PATH}`,
+    port,
+    beginShutdown() {
+      ending = true;
+    },
+    close({ delayMs = config.SHUTDOWN_DELAY_MS, timeoutMs = config.SHUTDOWN_TIMEOUT_MS } = {}) {
+      closing ??= close(delayMs, timeoutMs);
+      return closing;
+    },
+  };
+}
+
+/** In the reverse order of opening; one that fails to close does not keep the others open. */
+async function closeAll(opened: Closer[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const closeOne of opened.splice(0).toReversed()) {
+    try {
+      await closeOne();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'closing failed');
+}
+
+function measure({
+  journal,
+  forwarder,
+  material,
+  metrics,
+}: Omit<ServerParts, 'options'> & { metrics: Metrics }): void {
+  const { rows, bytes, limitBytes, oldestReceivedAt, writable } = journal.stats();
+  metrics.journalRows.set(rows);
+  metrics.journalBytes.set(bytes);
+  metrics.journalLimitBytes.set(limitBytes);
+  metrics.journalWritable.set(writable ? 1 : 0);
+  const ageMs = oldestReceivedAt === null ? 0 : Date.now() - Date.parse(oldestReceivedAt);
+  metrics.journalOldestAgeSeconds.set(Math.max(0, ageMs) / 1000);
+  metrics.batchesOutstanding.set(forwarder.outstanding());
+  material.measure();
+}

@@ -1,0 +1,141 @@
+// Reads certificates, keys and trust anchors from files and refuses what could not work or would trust too much.
+// Never hands out an empty list of anchors: node:tls takes that for "every public authority there is".
+import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+import { AppError } from '../core/app-error.ts';
+
+export interface CertificateDescription {
+  readonly subject: string;
+  /** SHA-256 over the certificate's DER, lower-case hex. */
+  readonly sha256: string;
+  /** ISO 8601, UTC. */
+  readonly notAfter: string;
+  /** Whole days until `notAfter`; negative once it has passed. */
+  readonly daysLeft: number;
+}
+
+/** Our own certificate, with whatever chain its file holds, and its key. */
+export interface KeyPair {
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly leaf: X509Certificate;
+}
+
+export interface CaBundle {
+  readonly pem: string;
+  /** Every certificate of the file, roots and intermediates, in its order. */
+  readonly certificates: readonly X509Certificate[];
+}
+
+const dayMs = 86_400_000;
+
+/**
+ * Loads a certificate (leaf first) and its private key, unencrypted PEM.
+ * Throws TLS_MATERIAL_INVALID naming the file when one is missing or unreadable, when they do not belong together,
+ * or when the leaf is expired or not valid yet.
+ */
+export async function loadKeyPair(options: {
+  certFile: string;
+  keyFile: string;
+  now?: Date;
+}): Promise<KeyPair> {
+  const { certFile, keyFile, now = new Date() } = options;
+  const certPem = await readText(certFile);
+  const keyPem = await readText(keyFile);
+  const [leaf] = parseCertificates(certPem, certFile);
+  if (leaf === undefined) throw invalid(certFile, 'it holds no certificate');
+  if (leaf.validFromDate > now) throw invalid(certFile, `it is valid only from ${leaf.validFrom}`);
+  if (leaf.validToDate < now) throw invalid(certFile, `it expired on ${leaf.validTo}`);
+  const key = attempt(keyFile, 'it is no unencrypted PEM private key', () => createPrivateKey(keyPem));
+  if (!leaf.checkPrivateKey(key)) throw invalid(keyFile, `it is not the key of ${certFile}`);
+  attempt(certFile, 'OpenSSL refuses it together with its key', () =>
+    createSecureContext({ cert: certPem, key: keyPem, ciphers: strictCiphers }),
+  );
+  return { certPem, keyPem, leaf };
+}
+
+/**
+ * Loads trust anchors. Throws TLS_MATERIAL_INVALID naming the file when it is missing, holds no certificate or
+ * something that is none, holds an expired one, or holds no self-signed root (no chain could ever end in it).
+ */
+export async function loadCaBundle(options: { file: string; now?: Date }): Promise<CaBundle> {
+  const { file, now = new Date() } = options;
+  const pem = await readText(file);
+  const certificates = parseCertificates(pem, file);
+  const expired = certificates.find((certificate) => certificate.validToDate < now);
+  if (expired) throw invalid(file, `${oneLine(expired.subject)} expired on ${expired.validTo}`);
+  if (!certificates.some(isRoot)) throw invalid(file, 'it holds no self-signed root certificate');
+  return { pem, certificates };
+}
+
+/**
+ * Loads revocation lists (PEM), each checked by itself, so that a bad one among good ones is found.
+ * With any list at all OpenSSL demands a current one for every authority of a chain.
+ * Throws TLS_MATERIAL_INVALID when the file is missing, holds no list, or one that OpenSSL cannot read.
+ */
+export async function loadCrls(file: string): Promise<readonly string[]> {
+  const blocks = (await readText(file)).match(crlBlock) ?? [];
+  if (blocks.length === 0) throw invalid(file, 'it holds no revocation list');
+  for (const [index, block] of blocks.entries())
+    attempt(file, `revocation list ${index + 1} cannot be read`, () => createSecureContext({ crl: block }));
+  return blocks;
+}
+
+/** What an operator wants to see of a certificate. `now` only decides the days left. */
+export function describeCertificate(certificate: X509Certificate, now: Date): CertificateDescription {
+  return {
+    subject: oneLine(certificate.subject),
+    sha256: createHash('sha256').update(certificate.raw).digest('hex'),
+    notAfter: certificate.validToDate.toISOString(),
+    daysLeft: Math.floor((certificate.validToDate.getTime() - now.getTime()) / dayMs),
+  };
+}
+
+/** OpenSSL's own list at level 2: no key below 112 bits of security (RSA 2048), no SHA-1, whatever the platform's default. */
+export const strictCiphers = 'DEFAULT:@SECLEVEL=2';
+
+const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+const crlBlock = /-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----/g;
+
+/** The certificates of one PEM text; throws when there is none or when a block is none. */
+function parseCertificates(pem: string, file: string): X509Certificate[] {
+  const blocks = pem.match(certificateBlock) ?? [];
+  const begun = pem.split('-----BEGIN CERTIFICATE-----').length - 1;
+  if (begun === 0) throw invalid(file, 'it holds no certificate');
+  if (begun !== blocks.length) throw invalid(file, 'a certificate in it is cut off');
+  return blocks.map((block, index) =>
+    attempt(file, `certificate ${index + 1} cannot be read`, () => new X509Certificate(block)),
+  );
+}
+
+function isRoot(certificate: X509Certificate): boolean {
+  return certificate.ca && certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    // Windows editors start a file with a byte order mark, which OpenSSL does not read past.
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+  } catch (error) {
+    throw invalid(file, 'it cannot be read', error);
+  }
+}
+
+function attempt<Result>(file: string, reason: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    throw invalid(file, reason, error);
+  }
+}
+
+function invalid(file: string, reason: string, cause?: unknown): AppError {
+  return new AppError('TLS_MATERIAL_INVALID', `${file}: ${reason}`, cause === undefined ? {} : { cause });
+}
+
+/** node:crypto prints a name with one attribute per line. */
+function oneLine(name: string): string {
+  return name.split('\n').join(', ');
+}

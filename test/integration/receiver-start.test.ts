@@ -1,0 +1,170 @@
+// A whole receiver: real journal, certificates from files, Redis down. What is replaced on disk is picked up,
+// what cannot work does not start.
+import { rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
+import { createReadiness, type Readiness } from '../../src/observability/readiness.ts';
+import { startReceiver, type RunningReceiver } from '../../src/receiver/start-receiver.ts';
+import { send, type Sending } from '../support/lean-sender.ts';
+import { createPki } from '../support/pki.ts';
+import { collectLines, fromLean } from '../support/receiver-server.ts';
+import { receiverSettings, type ReceiverSettings } from '../support/receiver-settings.ts';
+
+interface Started extends ReceiverSettings {
+  readonly receiver: RunningReceiver;
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  readonly lines: Record<string, unknown>[];
+}
+
+const open: Started[] = [];
+const folders: ReceiverSettings[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(({ receiver }) => receiver.close({ delayMs: 0 })));
+  await Promise.all(folders.splice(0).map((settings) => settings.remove()));
+});
+
+async function start(changes: Record<string, string> = {}, prepared?: ReceiverSettings): Promise<Started> {
+  const settings = prepared ?? (await receiverSettings(changes));
+  if (!prepared) folders.push(settings);
+  const { lines, logger } = collectLines();
+  const readiness = createReadiness();
+  const metrics = createMetrics({ processMetrics: false });
+  const receiver = await startReceiver({
+    config: loadConfig('receiver', { ...settings.env, ...changes }),
+    logger,
+    metrics,
+    readiness,
+    reloadIntervalMs: 10,
+  });
+  const started = { ...settings, receiver, readiness, metrics, lines };
+  open.push(started);
+  return started;
+}
+
+function deliver(started: Started, changes: Partial<Sending> = {}) {
+  const { origin, pathname } = new URL(started.receiver.url);
+  return send(fromLean({ url: origin }, started.pki, { path: pathname, ...changes }));
+}
+
+/** As an operator's tool does it: a new file takes the old one's place in one step. */
+async function replace(file: string, content: string): Promise<void> {
+  await writeFile(`${file}.new`, content);
+  await rename(`${file}.new`, file);
+}
+
+it('answers 200 and keeps the event when Redis is down from the start', async () => {
+  const started = await start();
+  expect(await deliver(started)).toMatchObject({ status: 200, body: '{"outcome":"accepted"}' });
+  expect(started.readiness.report()).toMatchObject({ ready: true });
+  await started.receiver.close({ delayMs: 0 });
+  expect(started.lines).toContainEqual(
+    expect.objectContaining({ msg: 'shutdown', phase: 'closed', rows_left: 1 }),
+  );
+});
+
+it('turns unready at once when it shuts down, and serves on for the delay', async () => {
+  const started = await start();
+  const closed = started.receiver.close({ delayMs: 400 });
+  expect(started.readiness.report()).toMatchObject({ ready: false, checks: { serving: { ok: false } } });
+  expect(await deliver(started)).toMatchObject({ status: 200 });
+  await closed;
+  await expect(deliver(started)).rejects.toThrow(/./);
+});
+
+it('finishes what is in flight before it ends, and says that the connection closes', async () => {
+  const started = await start({ ACK_AFTER: 'stored', ACK_DEADLINE_MS: '2000' });
+  const reply = deliver(started);
+  await expect.poll(async () => (await started.metrics.inFlight.get()).values[0]?.value).toBe(1);
+  await started.receiver.close({ delayMs: 0 });
+  expect(await reply).toMatchObject({ status: 503, headers: { connection: 'close' } });
+});
+
+it('uses a certificate that was replaced on disk for the next handshake, and keeps the old one while the new is broken', async () => {
+  const started = await start();
+  const next = await createPki();
+  await replace(started.files.tlsCert, next.receiverServer.chainPem);
+  await expect
+    .poll(() => started.lines)
+    .toContainEqual(
+      expect.objectContaining({
+        msg: 'material_reloaded',
+        outcome: 'refused',
+        failure_code: 'TLS_MATERIAL_INVALID',
+      }),
+    );
+  expect(await deliver(started)).toMatchObject({ status: 200 });
+  await replace(started.files.tlsKey, next.receiverServer.keyPem);
+  await expect
+    .poll(() => deliver(started, { serverCaPem: next.serverCaPem }).catch(() => null))
+    .toMatchObject({ status: 200 });
+});
+
+it("follows a change of Lean's chain, and keeps the old one when the file is emptied", async () => {
+  const started = await start();
+  await replace(started.files.leanChain, '');
+  await expect
+    .poll(() => started.lines)
+    .toContainEqual(expect.objectContaining({ material: 'lean_chain', outcome: 'refused' }));
+  expect(await deliver(started)).toMatchObject({ status: 200 });
+  const next = await createPki();
+  await replace(started.files.leanChain, next.leanChainPem);
+  const identity = next.lean.webhookClient;
+  await expect.poll(() => deliver(started, { identity }).catch(() => null)).toMatchObject({ status: 200 });
+  await expect(deliver(started)).rejects.toThrow(/./);
+});
+
+it('follows the secrets in LEAN_WEBHOOK_SECRET_FILE', async () => {
+  const settings = await receiverSettings();
+  folders.push(settings);
+  const file = path.join(settings.dir, 'secret');
+  await writeFile(file, 'first-secret\n');
+  const started = await start({ LEAN_WEBHOOK_SECRET: '', LEAN_WEBHOOK_SECRET_FILE: file }, settings);
+  expect(await deliver(started, { secret: 'first-secret' })).toMatchObject({ status: 200 });
+  await replace(file, 'second-secret,first-secret\n');
+  await expect.poll(async () => (await deliver(started, { secret: 'second-secret' })).status).toBe(200);
+  expect(await deliver(started, { secret: 'first-secret' })).toMatchObject({ status: 200 });
+  await replace(file, '');
+  await expect
+    .poll(() => started.lines)
+    .toContainEqual(expect.objectContaining({ material: 'webhook_secret', outcome: 'refused' }));
+  expect(await deliver(started, { secret: 'second-secret' })).toMatchObject({ status: 200 });
+});
+
+it('works behind a proxy that ended TLS, with the signature alone', async () => {
+  const started = await start({ TLS_TERMINATION: 'proxy', VERIFY: 'signature' });
+  expect(started.receiver.url).toMatch(/^http:/);
+  expect(await deliver(started)).toMatchObject({ status: 200 });
+  expect(await deliver(started, { secret: 'wrong' })).toMatchObject({ status: 401 });
+});
+
+describe('does not start, and leaves nothing behind,', () => {
+  it('on a taken port, and names the variable', async () => {
+    const first = await start();
+    const settings = await receiverSettings();
+    folders.push(settings);
+    const taken = start({ PORT: String(first.receiver.port) }, settings);
+    await expect(taken).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+      message: expect.stringContaining('PORT'),
+    });
+    expect(await deliver(await start({}, settings))).toMatchObject({ status: 200 });
+  });
+
+  it('on the journal of another receiver', async () => {
+    const first = await start();
+    await expect(start({ JOURNAL_DIR: path.join(first.dir, 'journal') })).rejects.toMatchObject({
+      code: 'JOURNAL_LOCKED',
+    });
+  });
+
+  it("without Lean's root", async () => {
+    const settings = await receiverSettings();
+    folders.push(settings);
+    await writeFile(settings.files.leanChain, settings.pki.issuers.leanIntermediate.presentedPem);
+    await expect(start({}, settings)).rejects.toMatchObject({ code: 'TLS_MATERIAL_INVALID' });
+  });
+});

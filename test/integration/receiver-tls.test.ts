@@ -1,0 +1,140 @@
+// How the receiver speaks TLS, and that replaced certificates are used for the next handshake.
+import { X509Certificate } from 'node:crypto';
+import https from 'node:https';
+import tls from 'node:tls';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { DeliveryJournal } from '../../src/receiver/durability.ts';
+import { clientTls, connectRaw, send } from '../support/lean-sender.ts';
+import { createPki, testPki, type Pki } from '../support/pki.ts';
+import { createRevocationList } from '../support/revocation-list.ts';
+import {
+  anchorsOf,
+  fromLean,
+  startTestServer,
+  tlsMaterialOf,
+  type TestServer,
+} from '../support/receiver-server.ts';
+
+let pki: Pki;
+const open: TestServer[] = [];
+
+beforeAll(async () => {
+  pki = await testPki();
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close()));
+});
+
+async function start(options: { journal?: DeliveryJournal } = {}): Promise<TestServer> {
+  const server = await startTestServer({ mode: 'certificate', pki, ...options });
+  open.push(server);
+  return server;
+}
+
+/** Ends a handshake under these options; resolves with the socket or rejects with why there is none. */
+function handshake(server: TestServer, options: tls.ConnectionOptions = {}): Promise<tls.TLSSocket> {
+  const { hostname, port } = new URL(server.url);
+  return new Promise((resolve, reject) => {
+    const identity = clientTls(fromLean(server, pki));
+    const socket = tls.connect({ host: hostname, port: Number(port), ...identity, ...options }, () =>
+      resolve(socket),
+    );
+    socket.once('error', reject);
+  });
+}
+
+describe('the handshake', () => {
+  it.each(['TLSv1', 'TLSv1.1'] as const)('refuses %s', async (version) => {
+    const server = await start();
+    const options = { minVersion: version, maxVersion: version, ciphers: 'DEFAULT:@SECLEVEL=0' };
+    await expect(handshake(server, options)).rejects.toThrow(/alert|version|protocol/i);
+  });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('speaks %s and never resumes a session', async (version) => {
+    const server = await start();
+    const options = { minVersion: version, maxVersion: version };
+    const first = await handshake(server, options);
+    const sessions: Buffer[] = [];
+    first.on('session', (session) => sessions.push(session));
+    first.end('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n').resume();
+    await new Promise((resolve) => first.once('close', resolve));
+    const session = sessions.at(-1) ?? first.getSession();
+    const second = await handshake(server, { ...options, ...(session && { session }) });
+    expect(second.getProtocol()).toBe(version);
+    expect(second.isSessionReused()).toBe(false);
+    second.destroy();
+  });
+
+  it('offers HTTP/1.1 and nothing else', async () => {
+    const server = await start();
+    const socket = await handshake(server, { ALPNProtocols: ['h2', 'http/1.1'] });
+    expect(socket.alpnProtocol).toBe('http/1.1');
+    socket.destroy();
+    await expect(handshake(server, { ALPNProtocols: ['h2'] })).rejects.toThrow(/./);
+  });
+
+  it('refuses to renegotiate', async () => {
+    const server = await start();
+    const socket = await handshake(server, { maxVersion: 'TLSv1.2' });
+    const failure = new Promise((resolve) => {
+      socket.once('error', resolve);
+      socket.renegotiate({}, resolve);
+    });
+    expect(await failure).toBeInstanceOf(Error);
+    socket.destroy();
+  });
+});
+
+describe('replaced material', () => {
+  it('is used for the next handshake, and connections of before go on when only our certificate changed', async () => {
+    const server = await start();
+    const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ...clientTls(fromLean(server, pki)) });
+    expect(await send(fromLean(server, pki, { agent }))).toMatchObject({ status: 200 });
+    const next = await createPki();
+    server.server.replaceTls({
+      ...tlsMaterialOf(next, 'certificate'),
+      clients: tlsMaterialOf(pki, 'certificate').clients,
+    });
+    expect(await send(fromLean(server, pki, { agent }))).toMatchObject({ status: 200 });
+    await expect(send(fromLean(server, pki))).rejects.toThrow(/certificate|signature/);
+    expect(await send(fromLean(server, pki, { serverCaPem: next.serverCaPem }))).toMatchObject({
+      status: 200,
+    });
+    agent.destroy();
+  });
+
+  it("ends connections of before when Lean's chain changed, after the answer they wait for", async () => {
+    const gate = Promise.withResolvers<number>();
+    const server = await start({ journal: { append: () => gate.promise } });
+    const idle = await connectRaw(fromLean(server, pki));
+    const busy = send(fromLean(server, pki));
+    await expect.poll(async () => (await server.metrics.inFlight.get()).values[0]?.value).toBe(1);
+    const next = await createPki();
+    const { pair } = tlsMaterialOf(pki, 'certificate');
+    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: [] } });
+    gate.resolve(1);
+    expect(await busy).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    expect(await idle.received).toBe('');
+    await expect(send(fromLean(server, pki))).rejects.toThrow(/./);
+    const identity = next.lean.webhookClient;
+    expect(await send(fromLean(server, pki, { identity }))).toMatchObject({ status: 200 });
+  });
+});
+
+it('revocation lists refuse a revoked certificate, let the others in, and refuse everybody while one is missing', async () => {
+  const server = await start();
+  const { leanRoot, leanIntermediate } = pki.issuers;
+  const { pair } = tlsMaterialOf(pki, 'certificate');
+  const replaceLists = (...crls: string[]) =>
+    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(pki.leanChainPem), crls } });
+  const ofRoot = await createRevocationList(leanRoot);
+  replaceLists(await createRevocationList(leanIntermediate), ofRoot);
+  expect(await send(fromLean(server, pki))).toMatchObject({ status: 200 });
+  const { serialNumber } = new X509Certificate(pki.lean.webhookClient.certPem);
+  replaceLists(await createRevocationList(leanIntermediate, [serialNumber]), ofRoot);
+  await expect(send(fromLean(server, pki))).rejects.toThrow(/./);
+  const identity = pki.otherCustomer;
+  expect(await send(fromLean(server, pki, { identity }))).toMatchObject({ status: 403 });
+  replaceLists(ofRoot);
+  await expect(send(fromLean(server, pki, { identity }))).rejects.toThrow(/./);
+});
