@@ -1,9 +1,8 @@
-// The engines of `npm start` where REDIS_URL or DATABASE_URL is unset: started under one folder, which only one
-// process owns at a time, and stopped with it.
+// The engines of `npm start` where REDIS_URL or DATABASE_URL is unset: started in one folder and stopped with the
+// process that owns it.
 import { join } from 'node:path';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { openEmbeddedDatabase } from './embedded-database.ts';
-import { lockEmbeddedFolder } from './embedded-lock.ts';
 import { startEmbeddedRedis } from './embedded-redis.ts';
 import { startSqlSocket } from './sql-socket.ts';
 
@@ -26,7 +25,7 @@ export interface DevelopmentEnginesOptions {
   readonly onIdleError: (error: Error) => void;
 }
 
-/** Throws EMBEDDED_IN_USE. */
+/** The caller owns the folder (`lockEmbeddedFolder`). */
 export async function startDevelopmentEngines(
   options: DevelopmentEnginesOptions,
 ): Promise<DevelopmentEngines> {
@@ -35,8 +34,6 @@ export async function startDevelopmentEngines(
     for (const closeOne of opened.splice(0).toReversed()) await closeOne();
   };
   try {
-    const lock = lockEmbeddedFolder(options.dir);
-    opened.push(() => lock.close());
     const redis = options.redisUrl === undefined ? await startEmbeddedRedis() : null;
     if (redis) opened.push(() => redis.close());
     const { database, engine } = await openDatabaseOf(options, opened);

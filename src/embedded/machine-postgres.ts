@@ -2,7 +2,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { delimiter, join } from 'node:path';
+import path, { delimiter, join } from 'node:path';
 
 export interface MachinePostgres {
   /** A `postgresql://` URL over the Unix socket. */
@@ -15,10 +15,11 @@ interface Account {
   readonly gid: number;
 }
 
+const programs = ['initdb', 'postgres', 'pg_isready'];
 const startDeadlineMs = 20_000;
 const pollMs = 50;
 
-/** The folder that holds `initdb` and `postgres`, also where Debian hides it; null when there is none. */
+/** The folder that holds the programs we need, also where Debian hides it; null when there is none. */
 export function findPostgresBinaries(searchPath: string): string | null {
   const debian = '/usr/lib/postgresql';
   const packaged = existsSync(debian)
@@ -27,22 +28,23 @@ export function findPostgresBinaries(searchPath: string): string | null {
         .map((version) => join(debian, version, 'bin'))
     : [];
   const folders = [...searchPath.split(delimiter), ...packaged];
-  return folders.find((dir) => existsSync(join(dir, 'initdb')) && existsSync(join(dir, 'postgres'))) ?? null;
+  return folders.find((dir) => programs.every((program) => existsSync(join(dir, program)))) ?? null;
 }
 
 /** Makes the cluster in `dir` on first use and starts it; null when this user or folder cannot run it. */
 export async function startMachinePostgres(binaries: string, dir: string): Promise<MachinePostgres | null> {
   const account = postgresAccount();
   if (account === null) return null;
-  const dataDir = join(dir, 'postgres');
-  const socketDir = join(dir, 'socket');
+  // Absolute, because neither program runs in our folder: the account it runs under may not enter it.
+  const dataDir = path.resolve(dir, 'postgres');
+  const socketDir = path.resolve(dir, 'socket');
   for (const folder of [dir, dataDir, socketDir]) mkdirSync(folder, { recursive: true, mode: 0o755 });
   for (const folder of [dataDir, socketDir]) chownSync(folder, account.uid, account.gid);
   if (!existsSync(join(dataDir, 'PG_VERSION')) && !initialise({ binaries, dataDir, account })) return null;
   const server = spawn(
     join(binaries, 'postgres'),
     ['-D', dataDir, '-k', socketDir, '-c', 'listen_addresses=', '-c', 'log_destination=stderr'],
-    { ...account, stdio: 'ignore' },
+    { ...account, cwd: '/', stdio: 'ignore' },
   );
   const url = `postgresql://postgres@localhost/postgres?host=${encodeURIComponent(socketDir)}`;
   if (await answers(binaries, socketDir, server)) return { url, close: () => stop(server) };

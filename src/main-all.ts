@@ -1,0 +1,95 @@
+// Receiver and worker in one process, for development: `npm start`. Settings come from the environment, then from
+// `.env`, else from what `npm run simulate` shares. Engines that are not configured are embedded.
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { startDevelopmentEngines, type DevelopmentEngines } from './embedded/development-engines.ts';
+import { lockEmbeddedFolder } from './embedded/embedded-lock.ts';
+import { AppError } from './core/app-error.ts';
+import { runRole, type RoleContext, type RunningRole } from './operations/run-role.ts';
+import { startReceiver } from './receiver/start-receiver.ts';
+import { stampInstallation } from './store/installation-store.ts';
+import { migrate } from './store/migrate.ts';
+import { startWorker } from './worker/start-worker.ts';
+
+const dir = './data/dev';
+const settings = ['.env', `${dir}/development.env`].find((file) => existsSync(file));
+const env = {
+  HOST: '127.0.0.1',
+  JOURNAL_DIR: `${dir}/journal`,
+  SHUTDOWN_DELAY_MS: '0',
+  ...(settings !== undefined && parseEnv(readFileSync(settings, 'utf8'))),
+  ...process.env,
+};
+
+const folder = ownFolder();
+await runRole({ role: 'all', env, start: startAll });
+
+/** Before anything else, so that a second start says this and not that some port is taken. */
+function ownFolder(): { close(): void } {
+  try {
+    return lockEmbeddedFolder(dir);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    process.stderr.write(`${error.code}: ${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+async function startAll(context: RoleContext<'all'>): Promise<RunningRole> {
+  const { config, logger } = context;
+  const engines = await startDevelopmentEngines({
+    dir,
+    redisUrl: config.REDIS_URL,
+    databaseUrl: config.DATABASE_URL,
+    schema: config.DATABASE_SCHEMA,
+    poolSize: config.DATABASE_POOL_SIZE,
+    searchPath: process.env['PATH'] ?? '',
+    onIdleError: (error) => logger.write('database_state', { outcome: 'connection_lost', error }),
+  });
+  const opened: (() => Promise<void> | void)[] = [() => folder.close(), () => engines.close()];
+  const close = async (): Promise<void> => {
+    for (const closeOne of opened.splice(0).toReversed()) await closeOne();
+  };
+  try {
+    const url = await startRoles({ context, engines, opened });
+    sayHowToGoOn(url, engines);
+    return { url, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Starting {
+  readonly context: RoleContext<'all'>;
+  readonly engines: DevelopmentEngines;
+  readonly opened: (() => Promise<void> | void)[];
+}
+
+async function startRoles({ context, engines, opened }: Starting): Promise<string> {
+  const { database, redisUrl } = engines;
+  const { LEAN_ENVIRONMENT: environment, LEAN_REGION: region, LEAN_APP_TOKEN: appToken } = context.config;
+  await migrate(database);
+  await stampInstallation(database, { environment, region, appToken });
+  const config = { ...context.config, REDIS_URL: redisUrl };
+  const worker = await startWorker({ ...context, config, database });
+  opened.push(() => worker.close());
+  const receiver = await startReceiver({ ...context, config });
+  opened.push(() => receiver.close());
+  return receiver.url;
+}
+
+/** For the person at the terminal; standard output carries the log. */
+function sayHowToGoOn(url: string, { summary }: DevelopmentEngines): void {
+  process.stderr.write(
+    [
+      '',
+      `Webhook URL   ${url}`,
+      `Engines       ${summary}`,
+      'Next          npm run simulate -- link-bank      (in a second terminal)',
+      'Then          npm run ops -- sql "select * from accounts"',
+      '',
+      '',
+    ].join('\n'),
+  );
+}
