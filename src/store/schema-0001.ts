@@ -38,6 +38,7 @@ const intake = [
     body bytea,
     body_sha256 text not null,
     payload_hash text,
+    ownership_proven_at timestamptz,
     failure_code text,
     concluded_at timestamptz,
     ${stamps},
@@ -65,6 +66,7 @@ const bankData = [
     profile_event_ns bigint,
     profile_event_key text,
     state_event_ns bigint,
+    field_orders jsonb not null default '{}',
     synced_at timestamptz,
     ${stamps}
   )`,
@@ -189,6 +191,7 @@ const sync = [
     window_from date,
     window_to date,
     data_status jsonb,
+    reread_entity boolean not null default false,
     started_at timestamptz,
     finished_at timestamptz,
     calls integer not null default 0,

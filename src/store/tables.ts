@@ -39,6 +39,8 @@ export interface WebhookEventsTable extends Stamped {
   body_sha256: string;
   /** Of `type` and the canonical payload: differing ones under one event id are a conflict. */
   payload_hash: string | null;
+  /** When Lean, asked with our token, knew the event's entity as ours; only needed where the proof does not say so. */
+  ownership_proven_at: OptionalInstant;
   failure_code: string | null;
   concluded_at: OptionalInstant;
 }
@@ -66,6 +68,8 @@ export interface EntitiesTable extends Stamped {
   profile_event_key: string | null;
   /** Order of what last decided `state`: an event, or a reply of Lean. */
   state_event_ns: bigint | null;
+  /** Which event gave each field its value, by column name; written by `entity-store.ts` alone. */
+  field_orders: ColumnType<unknown, string | undefined, string>;
   synced_at: OptionalInstant;
 }
 
@@ -178,6 +182,8 @@ export interface SyncRunsTable extends Stamped {
   window_to: string | null;
   /** What the refresh said of each data type; null: nothing is known, everything is asked for. */
   data_status: OptionalJson;
+  /** Whether the entity itself is asked for too. */
+  reread_entity: ColumnType<boolean, boolean | undefined, boolean>;
   started_at: OptionalInstant;
   finished_at: OptionalInstant;
   calls: Generated<number>;

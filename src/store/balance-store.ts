@@ -1,0 +1,86 @@
+// Balances: one row per account, type, currency and time the bank reported it at. The same report read again with
+// other figures corrects its row; nothing is ever removed.
+import { sql } from 'kysely';
+import { canonicalJson } from '../core/canonical-json.ts';
+import { normalizerVersion, type CanonicalBalance } from '../core/canonical.ts';
+import type { KeyRing } from '../sealing/key-ring.ts';
+import { seal } from '../sealing/seal.ts';
+import type { Executor } from './database.ts';
+import { addCounts, nothingStored, type StoredCounts } from './stored-counts.ts';
+import { writeTolerantly } from './tolerant-write.ts';
+
+export interface UpsertBalances {
+  readonly entityId: string;
+  readonly accountId: string;
+  readonly customerId: string | null;
+  readonly balances: readonly CanonicalBalance[];
+  readonly keyRing: KeyRing | null;
+}
+
+/** Of several balances with one key the last counts. */
+export async function upsertBalances(transaction: Executor, options: UpsertBalances): Promise<StoredCounts> {
+  const rows = new Map(options.balances.map((balance) => [keyOf(balance), balanceRow(balance, options)]));
+  const { results, refused } = await writeTolerantly(transaction, {
+    rows: [...rows.values()],
+    write: (chunk) => writeRows(transaction, chunk),
+  });
+  return addCounts([...results, { ...nothingStored, refused: refused.length }]);
+}
+
+function keyOf({ balanceType, currency, reportedAt }: CanonicalBalance): string {
+  return JSON.stringify([balanceType, currency, reportedAt.at]);
+}
+
+function balanceRow(balance: CanonicalBalance, options: UpsertBalances) {
+  const { entityId, accountId, customerId, keyRing } = options;
+  const { balanceType, currency, reportedAt } = balance;
+  const recordId = ['balances', entityId, accountId, balanceType, currency, reportedAt.at].join(':');
+  return {
+    entity_id: entityId,
+    account_id: accountId,
+    customer_id: customerId,
+    balance_type: balanceType,
+    currency,
+    reported_at: reportedAt.at,
+    reported_at_source: balance.reportedAtSource,
+    amount: balance.amount,
+    credit_debit_indicator: balance.creditDebitIndicator,
+    credit_lines: canonicalJson(balance.creditLines),
+    normalizer_version: normalizerVersion,
+    raw: seal(keyRing, { purpose: 'raw', recordId }, Buffer.from(balance.raw)),
+    warnings: balance.warnings,
+  };
+}
+
+async function writeRows(
+  transaction: Executor,
+  rows: readonly ReturnType<typeof balanceRow>[],
+): Promise<StoredCounts> {
+  const written = await transaction
+    .insertInto('balances')
+    .values([...rows])
+    .onConflict((conflict) =>
+      conflict
+        .columns(['entity_id', 'account_id', 'balance_type', 'currency', 'reported_at'])
+        .doUpdateSet((excluded) => ({
+          customer_id: sql`coalesce(${excluded.ref('excluded.customer_id')}, balances.customer_id)`,
+          reported_at_source: excluded.ref('excluded.reported_at_source'),
+          amount: excluded.ref('excluded.amount'),
+          credit_debit_indicator: excluded.ref('excluded.credit_debit_indicator'),
+          credit_lines: excluded.ref('excluded.credit_lines'),
+          normalizer_version: excluded.ref('excluded.normalizer_version'),
+          raw: excluded.ref('excluded.raw'),
+          warnings: excluded.ref('excluded.warnings'),
+          updated_at: sql`now()`,
+        })).where(sql<boolean>`(balances.amount, balances.credit_debit_indicator, balances.credit_lines,
+          balances.reported_at_source, balances.normalizer_version, balances.warnings)
+          is distinct from (excluded.amount, excluded.credit_debit_indicator, excluded.credit_lines,
+          excluded.reported_at_source, excluded.normalizer_version, excluded.warnings)`),
+    )
+    // A row that is new has never been touched by a later transaction.
+    .returning(sql<boolean>`(xmax = 0)`.as('inserted'))
+    .execute();
+  const inserted = written.filter((row) => row.inserted).length;
+  const changed = written.length - inserted;
+  return { inserted, changed, unchanged: rows.length - written.length, refused: 0 };
+}

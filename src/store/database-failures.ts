@@ -1,0 +1,49 @@
+// Sorts what a statement may throw: is the database away, is it this row's data, or is it something else?
+// Looks at SQLSTATE and Node's error codes; never at a message that could quote a customer's data.
+
+/** `away`: try the same again later. `data`: the same row fails for ever. `other`: unexpected, a bug or a missing right. */
+export type DatabaseFailure = 'away' | 'data' | 'other';
+
+/**
+ * SQLSTATE classes (PostgreSQL manual, appendix A) that pass by themselves: connection exceptions, transaction
+ * rollback (deadlock, serialization), insufficient resources, lock not available, operator intervention, system errors.
+ */
+const awayClasses = new Set(['08', '40', '53', '55', '57', '58']);
+/** A server that was turned into a replica, and a transaction it ended for idling: both end with the failover. */
+const awayStates = new Set(['25006', '25P02', '25P03', '25P04']);
+/** Data exceptions, violated constraints, and limits of one row, such as a text too long for an index. */
+const dataClasses = new Set(['22', '23', '54']);
+const socketCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+]);
+/** The wording of pg and pg-pool for a lost or silent connection, which they throw without any code. */
+const connectionWording =
+  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|read timeout|PGlite is closed)/i;
+
+export function databaseFailure(error: unknown): DatabaseFailure {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+    const kind = failureOf(cause);
+    if (kind !== 'other') return kind;
+  }
+  return 'other';
+}
+
+function failureOf(error: Error): DatabaseFailure {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
+  if (code === null) return connectionWording.test(error.message) ? 'away' : 'other';
+  if (socketCodes.has(code) || awayStates.has(code)) return 'away';
+  if (!/^[0-9A-Z]{5}$/.test(code)) return 'other';
+  const sqlClass = code.slice(0, 2);
+  if (awayClasses.has(sqlClass)) return 'away';
+  return dataClasses.has(sqlClass) ? 'data' : 'other';
+}

@@ -1,0 +1,20 @@
+// One transaction at a time for what belongs to one entity. Whoever needs more locks takes this one first, so that
+// the order is always: entity, then steps, then results, and no two transactions wait for each other.
+import { sql } from 'kysely';
+import type { Database, Executor } from './database.ts';
+
+/**
+ * Held until the transaction ends; safe behind a transaction pooler. The entity's row is locked where there is one,
+ * because its handlers lock that too; the advisory lock covers an entity that has no row yet.
+ */
+export async function lockEntity(database: Database, transaction: Executor, entityId: string): Promise<void> {
+  await transaction
+    .selectFrom('entities')
+    .select('entity_id')
+    .where('entity_id', '=', entityId)
+    .forUpdate()
+    .execute();
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:${entityId}`}, 0))
+  `.execute(transaction);
+}

@@ -1,0 +1,162 @@
+// Entities, put together from events and replies in whatever order they come. Every field remembers which of them
+// gave its value, the greatest by (time, key) holds, and null gives nothing: so any order ends in the same row.
+import { sql, type RawBuilder } from 'kysely';
+import type { Database, Executor } from './database.ts';
+
+/** Where something stands in time. Without a time it comes before everything that has one. */
+export interface FactOrder {
+  /** Nanoseconds since 1970, UTC. */
+  readonly ns: bigint | null;
+  /** The event's key; or another name that is the same at every repeat. */
+  readonly key: string;
+}
+
+export interface EntityFacts {
+  readonly entityId: string;
+  readonly customerId?: string | null;
+  readonly appUserId?: string | null;
+  readonly bankIdentifier?: string | null;
+  readonly bankName?: string | null;
+  /** Sorted, without repeats; null where the source does not speak of them. */
+  readonly permissions?: readonly string[] | null;
+  readonly reconnectId?: string | null;
+  /** Left out by a source that does not speak of it. */
+  readonly state?: EntityState | null;
+}
+
+export interface EntityState {
+  readonly state: 'active' | 'action_required' | 'ended';
+  readonly reason: string | null;
+}
+
+export interface AppliedFacts {
+  /** This was the first that was heard of the entity. */
+  readonly inserted: boolean;
+  readonly state: 'active' | 'action_required' | 'ended';
+}
+
+/** Applies what an event or a reply of Lean says of one entity, in one statement. */
+export async function applyEntityFacts(
+  database: Database,
+  executor: Executor,
+  { facts, order }: { readonly facts: EntityFacts; readonly order: FactOrder },
+): Promise<AppliedFacts> {
+  const dated = order.ns !== null;
+  const values = {
+    entity_id: facts.entityId,
+    customer_id: facts.customerId ?? null,
+    app_user_id: facts.appUserId ?? null,
+    bank_identifier: facts.bankIdentifier ?? null,
+    bank_name: facts.bankName ?? null,
+    reconnect_id: facts.reconnectId ?? null,
+    state: facts.state?.state ?? 'active',
+    state_reason: facts.state?.reason ?? null,
+    last_event_ns: order.ns?.toString() ?? null,
+    last_event_key: dated ? order.key : null,
+    ...profileOrder(facts, order),
+    state_event_ns: facts.state ? (order.ns?.toString() ?? null) : null,
+    field_orders: fieldOrders(facts, order),
+  };
+  const names = Object.keys(values);
+  const { rows } = await sql<AppliedFacts>`
+    insert into ${database.table('entities')} as entity (${sql.join(names.map((name) => sql.ref(name)))}, permissions)
+    select ${sql.join(names.map((name) => sql.ref(name)))}, ${permissionsFrom('fact.permissions')}
+    from json_to_record(${JSON.stringify({ ...values, permissions: facts.permissions ?? null })}::json) as fact (
+      entity_id text, customer_id text, app_user_id text, bank_identifier text, bank_name text, reconnect_id text,
+      state text, state_reason text, last_event_ns bigint, last_event_key text, profile_event_ns bigint,
+      profile_event_key text, state_event_ns bigint, field_orders jsonb, permissions json
+    )
+    on conflict (entity_id) do update set
+      ${sql.join(registers.flatMap(({ register, columns }) => columns.map((column) => newest(register, column))))},
+      ${sql.join([...latestPair('last_event_ns', 'last_event_key'), ...latestPair('profile_event_ns', 'profile_event_key')])},
+      field_orders = ${mergedOrders()},
+      updated_at = now()
+    returning entity.xmax = 0 as inserted, entity.state
+  `.execute(executor);
+  const applied = rows[0];
+  if (applied === undefined) throw new Error('an upsert of an entity gave no row');
+  return applied;
+}
+
+export async function entityExists(executor: Executor, entityId: string): Promise<boolean> {
+  const row = await executor
+    .selectFrom('entities')
+    .select('entity_id')
+    .where('entity_id', '=', entityId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** What moves together: `state` and its reason are of one source, every other field is its own. */
+const registers = [
+  { register: 'customer_id', columns: ['customer_id'] },
+  { register: 'app_user_id', columns: ['app_user_id'] },
+  { register: 'bank_identifier', columns: ['bank_identifier'] },
+  { register: 'bank_name', columns: ['bank_name'] },
+  { register: 'permissions', columns: ['permissions'] },
+  { register: 'reconnect_id', columns: ['reconnect_id'] },
+  { register: 'state', columns: ['state', 'state_reason', 'state_event_ns'] },
+] as const;
+
+function fieldOrders(facts: EntityFacts, order: FactOrder): Record<string, string> {
+  const given = {
+    customer_id: facts.customerId,
+    app_user_id: facts.appUserId,
+    bank_identifier: facts.bankIdentifier,
+    bank_name: facts.bankName,
+    permissions: facts.permissions,
+    reconnect_id: facts.reconnectId,
+    state: facts.state,
+  };
+  const text = orderText(order);
+  const orders: Record<string, string> = {};
+  for (const [register, value] of Object.entries(given)) {
+    if (value !== null && value !== undefined) orders[register] = text;
+  }
+  return orders;
+}
+
+/** Sorts by bytes as (time, key): the time is shifted so that years before 1970 sort too, and written to one width. */
+function orderText({ ns, key }: FactOrder): string {
+  return ns === null ? `0:${key}` : `1:${String(ns + 2n ** 63n).padStart(20, '0')}:${key}`;
+}
+
+function profileOrder({ permissions }: EntityFacts, { ns, key }: FactOrder) {
+  const dated = ns !== null && permissions !== null && permissions !== undefined;
+  return { profile_event_ns: dated ? ns.toString() : null, profile_event_key: dated ? key : null };
+}
+
+function permissionsFrom(column: string): RawBuilder<unknown> {
+  return sql`case when json_typeof(${sql.ref(column)}) = 'array'
+    then array(select json_array_elements_text(${sql.ref(column)})) end`;
+}
+
+function orderOf(row: 'entity' | 'excluded', register: string): RawBuilder<unknown> {
+  return sql`(coalesce(${sql.ref(`${row}.field_orders`)} ->> ${sql.lit(register)}, '') collate "C")`;
+}
+
+function newest(register: string, column: string): RawBuilder<unknown> {
+  return sql`${sql.ref(column)} = case
+    when ${orderOf('excluded', register)} > ${orderOf('entity', register)}
+    then ${sql.ref(`excluded.${column}`)} else ${sql.ref(`entity.${column}`)} end`;
+}
+
+function mergedOrders(): RawBuilder<unknown> {
+  const merged = registers.map(
+    ({ register }) =>
+      sql`${sql.lit(register)}, nullif(greatest(${orderOf('excluded', register)}, ${orderOf('entity', register)}), '')`,
+  );
+  return sql`jsonb_strip_nulls(jsonb_build_object(${sql.join(merged)}))`;
+}
+
+/** The later of two (time, key) pairs, column by column; a pair without a time never wins. */
+function latestPair(ns: string, key: string): RawBuilder<unknown>[] {
+  const isLater = sql`coalesce(
+    (${sql.ref(`excluded.${ns}`)}, ${sql.ref(`excluded.${key}`)} collate "C")
+      > (${sql.ref(`entity.${ns}`)}, ${sql.ref(`entity.${key}`)} collate "C"),
+    ${sql.ref(`entity.${ns}`)} is null)`;
+  return [ns, key].map(
+    (column) => sql`${sql.ref(column)} = case when ${isLater}
+      then ${sql.ref(`excluded.${column}`)} else ${sql.ref(`entity.${column}`)} end`,
+  );
+}

@@ -1,0 +1,120 @@
+// Reads and concludes events. An event is concluded once: whoever comes second finds that nothing was changed.
+import { sql } from 'kysely';
+import type { Proof } from '../core/delivery.ts';
+import type { FailureCode } from '../core/failure-codes.ts';
+import type { Database, Executor } from './database.ts';
+import type { OpenEvent } from './intake-store.ts';
+
+export interface StoredEvent {
+  readonly eventKey: string;
+  readonly type: string | null;
+  readonly entityId: string | null;
+  readonly customerId: string | null;
+  readonly occurredAtNs: bigint | null;
+  readonly receivedAt: Date;
+  readonly proof: Proof;
+  /** Whether it is proven that the event was meant for us: by Lean's signature, or by Lean's own answer. */
+  readonly ownershipProven: boolean;
+  readonly replayCount: number;
+  readonly concluded: boolean;
+  /** Sealed for the purpose `event` and the event key; null once retention has taken it. */
+  readonly body: Uint8Array | null;
+}
+
+export async function readEvent(executor: Executor, eventKey: string): Promise<StoredEvent | null> {
+  const row = await executor
+    .selectFrom('webhook_events')
+    .select(['event_key', 'type', 'entity_id', 'customer_id', 'occurred_at_ns', 'received_at', 'proof'])
+    .select(['ownership_proven_at', 'replay_count', 'concluded_at', 'body'])
+    .where('event_key', '=', eventKey)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    eventKey: row.event_key,
+    type: row.type,
+    entityId: row.entity_id,
+    customerId: row.customer_id,
+    occurredAtNs: row.occurred_at_ns,
+    receivedAt: row.received_at,
+    proof: row.proof,
+    ownershipProven: row.proof === 'signature' || row.ownership_proven_at !== null,
+    replayCount: row.replay_count,
+    concluded: row.concluded_at !== null,
+    body: row.body,
+  };
+}
+
+export type Conclusion =
+  | { readonly state: 'processed' | 'ignored'; readonly failureCode?: FailureCode }
+  | { readonly state: 'quarantined' | 'failed'; readonly failureCode: FailureCode };
+
+/** False when the event had been concluded already: then the caller's transaction must leave nothing behind. */
+export async function concludeEvent(
+  executor: Executor,
+  eventKey: string,
+  { state, failureCode }: Conclusion,
+): Promise<boolean> {
+  const { numUpdatedRows } = await executor
+    .updateTable('webhook_events')
+    .set({ state, failure_code: failureCode ?? null, concluded_at: sql`now()`, updated_at: sql`now()` })
+    .where('event_key', '=', eventKey)
+    .where('concluded_at', 'is', null)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Lean, asked with our own token, knows the event's entity. */
+export async function recordOwnership(executor: Executor, eventKey: string): Promise<void> {
+  await executor
+    .updateTable('webhook_events')
+    .set({ ownership_proven_at: sql`now()`, updated_at: sql`now()` })
+    .where('event_key', '=', eventKey)
+    .where('concluded_at', 'is', null)
+    .execute();
+}
+
+/** Where the next page of open events begins. */
+export interface OpenEventsCursor {
+  readonly receivedAt: string;
+  readonly eventKey: string;
+}
+
+export interface OpenEventsPage {
+  readonly events: readonly OpenEvent[];
+  /** Null after the last page. */
+  readonly next: OpenEventsCursor | null;
+}
+
+export interface OpenEventsOptions {
+  /** Only events that nothing has touched for so long. */
+  readonly olderThanMs: number;
+  readonly limit: number;
+  readonly after: OpenEventsCursor | null;
+}
+
+/** Events that are not concluded, oldest first, a page at a time. */
+export async function openEvents(
+  database: Database,
+  executor: Executor,
+  { olderThanMs, limit, after }: OpenEventsOptions,
+): Promise<OpenEventsPage> {
+  const beyond =
+    after === null
+      ? sql`true`
+      : sql`(received_at, event_key) > (${after.receivedAt}::timestamptz, ${after.eventKey})`;
+  const { rows } = await sql<{ event_key: string; replay_count: number; received_at: string }>`
+    select event_key, replay_count, received_at::text as received_at
+    from ${database.table('webhook_events')}
+    where concluded_at is null and updated_at <= now() - make_interval(secs => ${olderThanMs / 1000}) and ${beyond}
+    order by received_at, event_key
+    limit ${limit}
+  `.execute(executor);
+  const last = rows.at(-1);
+  return {
+    events: rows.map((row) => ({ eventKey: row.event_key, replayCount: row.replay_count })),
+    next:
+      last === undefined || rows.length < limit
+        ? null
+        : { receivedAt: last.received_at, eventKey: last.event_key },
+  };
+}

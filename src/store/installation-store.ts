@@ -1,0 +1,90 @@
+// Which installation a database belongs to: one Lean application in one environment and region. Keeps two of them
+// from mixing their rows. Only a hash of the app token is stored.
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { AppError } from '../core/app-error.ts';
+import { sha256Hex } from '../core/event-key.ts';
+import type { Database } from './database.ts';
+import { missingMigrations } from './migrate.ts';
+
+export interface InstallationFacts {
+  readonly environment: string;
+  readonly region: string;
+  readonly appToken: string;
+}
+
+/**
+ * Stamps a database that has no stamp yet, and returns the installation's id (a random UUID).
+ * Throws WRONG_INSTALLATION when it was stamped for another one.
+ */
+export async function stampInstallation(database: Database, facts: InstallationFacts): Promise<string> {
+  await database.db
+    .insertInto('installation')
+    .values({
+      installation_id: randomUUID(),
+      environment: facts.environment,
+      region: facts.region,
+      app_token_sha256: sha256Hex(facts.appToken),
+    })
+    .onConflict((conflict) => conflict.column('only_row').doNothing())
+    .execute();
+  return compareInstallation(database, facts);
+}
+
+/** For a worker's start. Throws SCHEMA_OUTDATED or WRONG_INSTALLATION, or what the database throws. */
+export async function checkInstallation(database: Database, facts: InstallationFacts): Promise<string> {
+  const missing = await missingOf(database);
+  if (missing.length > 0) {
+    throw new AppError('SCHEMA_OUTDATED', `schema ${database.schema} lacks ${missing.join(', ')}`);
+  }
+  return compareInstallation(database, facts);
+}
+
+async function missingOf(database: Database): Promise<string[]> {
+  try {
+    return await missingMigrations(database);
+  } catch (error) {
+    if (!isUndefinedTable(error)) throw error;
+    throw new AppError('SCHEMA_OUTDATED', `schema ${database.schema} was never migrated`, { cause: error });
+  }
+}
+
+/** SQLSTATE 42P01 (the table) and 3F000 (the schema). */
+function isUndefinedTable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '3F000');
+}
+
+async function compareInstallation(database: Database, facts: InstallationFacts): Promise<string> {
+  const row = await database.db
+    .selectFrom('installation')
+    .select(['installation_id', 'environment', 'region', 'app_token_sha256'])
+    .executeTakeFirst();
+  if (row === undefined) {
+    throw new AppError('SCHEMA_OUTDATED', `schema ${database.schema} was migrated but not stamped`);
+  }
+  const differing = [
+    ...(row.environment === facts.environment ? [] : ['LEAN_ENVIRONMENT']),
+    ...(row.region === facts.region ? [] : ['LEAN_REGION']),
+    ...(row.app_token_sha256 === sha256Hex(facts.appToken) ? [] : ['LEAN_APP_TOKEN']),
+  ];
+  if (differing.length > 0) {
+    throw new AppError(
+      'WRONG_INSTALLATION',
+      `schema ${database.schema} was made for another ${differing.join(', ')}`,
+    );
+  }
+  return row.installation_id;
+}
+
+/** Lets the application's role read the schema's views and nothing else; returns the views' names. */
+export async function grantViews(database: Database, role: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select table_name as name from information_schema.views
+    where table_schema = ${database.schema} order by table_name
+  `.execute(database.db);
+  await sql`grant usage on schema ${sql.id(database.schema)} to ${sql.id(role)}`.execute(database.db);
+  for (const { name } of rows) {
+    await sql`grant select on ${sql.id(database.schema, name)} to ${sql.id(role)}`.execute(database.db);
+  }
+  return rows.map(({ name }) => name);
+}

@@ -1,0 +1,296 @@
+// The runs of a sync. Per entity at most one waits and one runs (two partial unique indexes, and the entity's lock);
+// a request while one waits widens that one. Nothing here asks Lean.
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { appendChanges } from './change-store.ts';
+import { mergeDataStatus, readDataStatus, writeDataStatus } from './data-status.ts';
+import type { Database, Executor } from './database.ts';
+import { lockEntity } from './entity-lock.ts';
+import { moreUrgent, type SyncReason } from './sync-priority.ts';
+import { addSteps, type NewStep } from './sync-step-store.ts';
+
+export interface SyncRequest {
+  readonly entityId: string;
+  readonly customerId: string | null;
+  readonly reason: SyncReason;
+  /** The event that asks for it; null when none does. */
+  readonly eventKey: string | null;
+  /** `data_status` of the refresh, in Lean's shape; null when nothing is known. */
+  readonly dataStatus: unknown;
+  readonly fullHistory: boolean;
+  /** UTC days, both included; left out or null means the complete list. */
+  readonly window?: DayWindow | null;
+  /** Whether the entity itself is asked for too, for its bank and permissions. */
+  readonly rereadEntity: boolean;
+}
+
+interface DayWindow {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface RequestedSync {
+  readonly syncId: string;
+  readonly state: 'waiting' | 'running';
+}
+
+/**
+ * Records that an entity's data is wanted; part of the caller's transaction. When no run is running, this one starts
+ * and has its opening steps. A refresh also cuts short a running one that does nothing but wait for retries.
+ * After the commit: add `openStepJobs({ syncId })` to the queue.
+ */
+export async function requestSync(
+  database: Database,
+  transaction: Executor,
+  request: SyncRequest,
+): Promise<RequestedSync> {
+  await lockEntity(database, transaction, request.entityId);
+  const waiting = await findRun(transaction, request.entityId, 'waiting');
+  const syncId = await upsertWaiting(transaction, waiting, request);
+  const running = await findRun(transaction, request.entityId, 'running');
+  if (running === undefined) {
+    await startRun(database, transaction, syncId);
+    return { syncId, state: 'running' };
+  }
+  if (request.reason === 'refresh' && (await onlyWaitsForRetries(transaction, running.sync_id))) {
+    const merged = await findRun(transaction, request.entityId, 'waiting');
+    if (merged !== undefined) await widen(transaction, merged, running);
+    await closeRun(database, transaction, {
+      syncId: running.sync_id,
+      state: 'failed',
+      failureCode: 'SYNC_SUPERSEDED',
+    });
+    return { syncId, state: 'running' };
+  }
+  return { syncId, state: 'waiting' };
+}
+
+type Run = NonNullable<Awaited<ReturnType<typeof findRun>>>;
+
+async function findRun(executor: Executor, entityId: string, state: 'waiting' | 'running') {
+  return executor
+    .selectFrom('sync_runs')
+    .selectAll()
+    .where('entity_id', '=', entityId)
+    .where('state', '=', state)
+    .executeTakeFirst();
+}
+
+async function upsertWaiting(
+  transaction: Executor,
+  waiting: Run | undefined,
+  request: SyncRequest,
+): Promise<string> {
+  const wanted = {
+    reason: request.reason,
+    customer_id: request.customerId,
+    event_key: request.eventKey,
+    full_history: request.fullHistory,
+    window_from: request.window?.from ?? null,
+    window_to: request.window?.to ?? null,
+    data_status: request.dataStatus,
+    reread_entity: request.rereadEntity,
+  };
+  if (waiting !== undefined) {
+    await widen(transaction, waiting, wanted);
+    return waiting.sync_id;
+  }
+  const status = readDataStatus(request.dataStatus);
+  const syncId = randomUUID();
+  await transaction
+    .insertInto('sync_runs')
+    .values({
+      ...wanted,
+      sync_id: syncId,
+      entity_id: request.entityId,
+      state: 'waiting',
+      data_status: status && writeDataStatus(status),
+      failure_code: null,
+    })
+    .execute();
+  return syncId;
+}
+
+type Width = Pick<
+  Run,
+  | 'reason'
+  | 'customer_id'
+  | 'event_key'
+  | 'full_history'
+  | 'window_from'
+  | 'window_to'
+  | 'data_status'
+  | 'reread_entity'
+>;
+
+/** Afterwards the waiting run covers what it covered and what `other` covers. */
+async function widen(transaction: Executor, waiting: Run, other: Width): Promise<void> {
+  const status = mergeDataStatus(readDataStatus(waiting.data_status), readDataStatus(other.data_status));
+  const bounded = waiting.window_from !== null && other.window_from !== null;
+  await transaction
+    .updateTable('sync_runs')
+    .set({
+      reason: moreUrgent(waiting.reason, other.reason),
+      customer_id: other.customer_id ?? waiting.customer_id,
+      event_key: other.event_key ?? waiting.event_key,
+      full_history: waiting.full_history || other.full_history,
+      window_from: bounded ? earliest(waiting.window_from, other.window_from) : null,
+      window_to: bounded ? latest(waiting.window_to, other.window_to) : null,
+      data_status: status && writeDataStatus(status),
+      reread_entity: waiting.reread_entity || other.reread_entity,
+      updated_at: sql`now()`,
+    })
+    .where('sync_id', '=', waiting.sync_id)
+    .execute();
+}
+
+/** ISO days sort as text. */
+function earliest(left: string | null, right: string | null): string | null {
+  if (left === null || right === null) return null;
+  return left < right ? left : right;
+}
+
+function latest(left: string | null, right: string | null): string | null {
+  if (left === null || right === null) return null;
+  return left > right ? left : right;
+}
+
+async function onlyWaitsForRetries(transaction: Executor, syncId: string): Promise<boolean> {
+  const row = await transaction
+    .selectFrom('sync_steps')
+    .where('sync_id', '=', syncId)
+    .where('state', 'in', ['open', 'pending'])
+    .select((build) => build.fn.countAll<bigint>().as('steps'))
+    .select(
+      sql<bigint>`count(*) filter (where state = 'open' and attempts > 0 and due_at > now())`.as('resting'),
+    )
+    .executeTakeFirstOrThrow();
+  return row.steps > 0n && row.steps === row.resting;
+}
+
+async function startRun(database: Database, transaction: Executor, syncId: string): Promise<void> {
+  const run = await transaction
+    .updateTable('sync_runs')
+    .set({
+      state: 'running',
+      customer_id: sql`coalesce(customer_id, (
+        select entity.customer_id from ${database.table('entities')} as entity
+        where entity.entity_id = sync_runs.entity_id
+      ))`,
+      started_at: sql<string>`now()`,
+      updated_at: sql`now()`,
+    })
+    .where('sync_id', '=', syncId)
+    .returning(['reason', 'reread_entity', 'customer_id'])
+    .executeTakeFirstOrThrow();
+  const steps: NewStep[] = [{ kind: 'accounts' }];
+  // Lean gives an entity only by its customer.
+  if (run.reread_entity && run.customer_id !== null) steps.push({ kind: 'entity' });
+  await addSteps(transaction, { syncId, reason: run.reason, steps });
+}
+
+export interface CloseRun {
+  readonly syncId: string;
+  readonly state: 'done' | 'failed';
+  /** Why it failed, or the first list that a done run could not read. */
+  readonly failureCode: string | null;
+}
+
+export interface ClosedRun extends CloseRun {
+  readonly entityId: string;
+  readonly reason: SyncReason;
+  readonly calls: number;
+  readonly accounts: number;
+  readonly balances: number;
+  readonly transactions: number;
+  readonly durationMs: number;
+  /** The run that was waiting and has started now. */
+  readonly startedSyncId: string | null;
+}
+
+/** Ends a running run, tells the application and starts the waiting one. The caller holds the entity's lock. */
+export async function closeRun(
+  database: Database,
+  transaction: Executor,
+  { syncId, state, failureCode }: CloseRun,
+): Promise<ClosedRun> {
+  const run = await transaction
+    .updateTable('sync_runs')
+    .set({ state, failure_code: failureCode, finished_at: sql<string>`now()`, updated_at: sql`now()` })
+    .where('sync_id', '=', syncId)
+    .where('state', '=', 'running')
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await dropWhatIsOpen(database, transaction, syncId);
+  if (state === 'done') {
+    await transaction
+      .updateTable('entities')
+      .set({ synced_at: sql<string>`now()`, updated_at: sql`now()` })
+      .where('entity_id', '=', run.entity_id)
+      .execute();
+  }
+  const { reason, calls, accounts, balances, transactions } = run;
+  await appendChanges(transaction, [
+    {
+      change: state === 'done' ? 'sync.completed' : 'sync.failed',
+      entityId: run.entity_id,
+      customerId: run.customer_id,
+      eventKey: run.event_key,
+      details: { syncId, reason, accounts, balances, transactions, failureCode },
+    },
+  ]);
+  const waiting = await findRun(transaction, run.entity_id, 'waiting');
+  if (waiting !== undefined) await startRun(database, transaction, waiting.sync_id);
+  return {
+    syncId,
+    entityId: run.entity_id,
+    state,
+    failureCode,
+    reason,
+    calls,
+    accounts,
+    balances,
+    transactions,
+    durationMs: (run.finished_at?.getTime() ?? 0) - (run.started_at?.getTime() ?? 0),
+    startedSyncId: waiting?.sync_id ?? null,
+  };
+}
+
+async function dropWhatIsOpen(database: Database, transaction: Executor, syncId: string): Promise<void> {
+  await transaction
+    .updateTable('sync_steps')
+    .set({ state: 'dropped', updated_at: sql`now()` })
+    .where('sync_id', '=', syncId)
+    .where('state', 'in', ['open', 'pending'])
+    .execute();
+  await sql`
+    update ${database.table('pending_results')} set resolved_at = now(), updated_at = now()
+    where sync_id = ${syncId} and resolved_at is null
+  `.execute(transaction);
+}
+
+export interface CountRun {
+  readonly syncId: string;
+  readonly calls?: number;
+  readonly accounts?: number;
+  readonly balances?: number;
+  readonly transactions?: number;
+}
+
+/** Adds to the run's counters. */
+export async function countRun(
+  transaction: Executor,
+  { syncId, calls = 0, accounts = 0, balances = 0, transactions = 0 }: CountRun,
+): Promise<void> {
+  await transaction
+    .updateTable('sync_runs')
+    .set({
+      calls: sql`calls + ${calls}`,
+      accounts: sql`accounts + ${accounts}`,
+      balances: sql`balances + ${balances}`,
+      transactions: sql`transactions + ${transactions}`,
+      updated_at: sql`now()`,
+    })
+    .where('sync_id', '=', syncId)
+    .execute();
+}

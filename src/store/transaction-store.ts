@@ -1,0 +1,205 @@
+// Transactions as Lean's lists gave them. Content that differs replaces the row and keeps the former one as a version;
+// an older list changes nothing; a row is never deleted, only superseded, and comes back when it is seen again.
+import { sql } from 'kysely';
+import { canonicalJson } from '../core/canonical-json.ts';
+import { normalizerVersion, type CanonicalTransaction } from '../core/canonical.ts';
+import type { Instant } from '../core/instant.ts';
+import type { KeyRing } from '../sealing/key-ring.ts';
+import { seal } from '../sealing/seal.ts';
+import type { Executor } from './database.ts';
+import { isOutdated } from './freshness.ts';
+import { addCounts, nothingStored, type StoredCounts } from './stored-counts.ts';
+import { writeTolerantly } from './tolerant-write.ts';
+import { keepVersions } from './transaction-version-store.ts';
+
+export interface UpsertTransactions {
+  readonly entityId: string;
+  readonly accountId: string;
+  readonly customerId: string | null;
+  /** The sync whose list this is. */
+  readonly syncId: string;
+  /** The event that led to it, kept with the versions it replaces. */
+  readonly eventKey: string | null;
+  readonly refreshedAt: Instant | null;
+  readonly transactions: readonly CanonicalTransaction[];
+  readonly keyRing: KeyRing | null;
+}
+
+/** 29 columns a row: far below Postgres' 65,535 parameters. */
+const rowsPerStatement = 500;
+
+/** Of several transactions with one id the last counts. The caller holds the entity's lock. */
+export async function upsertTransactions(
+  transaction: Executor,
+  options: UpsertTransactions,
+): Promise<StoredCounts> {
+  const rows = [
+    ...new Map(
+      options.transactions.map((item) => [item.transactionId, transactionRow(item, options)]),
+    ).values(),
+  ];
+  const counts: StoredCounts[] = [];
+  for (let start = 0; start < rows.length; start += rowsPerStatement) {
+    const { results, refused } = await writeTolerantly(transaction, {
+      rows: rows.slice(start, start + rowsPerStatement),
+      write: (chunk) => writeChunk(transaction, { ...options, rows: chunk }),
+    });
+    counts.push(...results, { ...nothingStored, refused: refused.length });
+  }
+  return addCounts(counts);
+}
+
+function transactionRow(item: CanonicalTransaction, options: UpsertTransactions) {
+  const { entityId, accountId, customerId, syncId, refreshedAt, keyRing } = options;
+  const recordId = `transactions:${entityId}:${accountId}:${item.transactionId}`;
+  return {
+    entity_id: entityId,
+    account_id: accountId,
+    transaction_id: item.transactionId,
+    customer_id: customerId,
+    amount: item.amount,
+    currency: item.currency,
+    credit_debit_indicator: item.creditDebitIndicator,
+    amount_minor: item.amountMinor,
+    status: item.status,
+    mutability: item.mutability,
+    booked_at: item.bookedAt?.at ?? null,
+    booked_at_text: item.bookedAtText,
+    booking_date: item.bookingDate,
+    value_at: item.valueAt?.at ?? null,
+    description: item.description,
+    reference: item.reference,
+    transaction_type: item.transactionType,
+    merchant_name: item.merchantName,
+    merchant_category_code: item.merchantCategoryCode,
+    counterparty: item.counterparty && canonicalJson(item.counterparty),
+    category: item.category,
+    content_hash: item.contentHash,
+    refreshed_at: refreshedAt?.at ?? null,
+    seen_sync_id: syncId,
+    superseded_at: null,
+    superseded_by: null,
+    supersede_rule: null,
+    normalizer_version: normalizerVersion,
+    raw: seal(keyRing, { purpose: 'raw', recordId }, Buffer.from(item.raw)),
+    warnings: item.warnings,
+  };
+}
+
+type TransactionRow = ReturnType<typeof transactionRow>;
+
+interface Chunk extends Pick<UpsertTransactions, 'entityId' | 'accountId' | 'syncId' | 'eventKey'> {
+  readonly rows: readonly TransactionRow[];
+}
+
+async function writeChunk(transaction: Executor, chunk: Chunk): Promise<StoredCounts> {
+  const { rows, ...key } = chunk;
+  const stored = await readStored(transaction, chunk);
+  const written: TransactionRow[] = [];
+  const replaced: string[] = [];
+  const untouched: string[] = [];
+  let changed = 0;
+  for (const row of rows) {
+    const former = stored.get(row.transaction_id);
+    const differs = former?.content_hash !== row.content_hash;
+    if (isOutdated(row.refreshed_at, former?.refreshed_at) || (former && !differs)) {
+      untouched.push(row.transaction_id);
+      // Seen again after it had been taken for gone.
+      if (former?.superseded_at != null) changed += 1;
+      continue;
+    }
+    written.push(row);
+    if (former) replaced.push(row.transaction_id);
+  }
+  await keepVersions(transaction, { ...key, transactionIds: replaced });
+  if (written.length > 0) await upsertRows(transaction, written);
+  await touch(transaction, { ...key, transactionIds: untouched, refreshedAt: rows[0]?.refreshed_at ?? null });
+  return {
+    inserted: written.length - replaced.length,
+    changed: replaced.length + changed,
+    unchanged: untouched.length - changed,
+    refused: 0,
+  };
+}
+
+async function readStored(transaction: Executor, { entityId, accountId, rows }: Chunk) {
+  const ids = rows.map((row) => row.transaction_id);
+  const stored = await transaction
+    .selectFrom('transactions')
+    .select(['transaction_id', 'content_hash', 'refreshed_at', 'superseded_at'])
+    .where('entity_id', '=', entityId)
+    .where('account_id', '=', accountId)
+    .where('transaction_id', 'in', ids)
+    .forUpdate()
+    .execute();
+  return new Map(stored.map((row) => [row.transaction_id, row]));
+}
+
+async function upsertRows(transaction: Executor, rows: readonly TransactionRow[]): Promise<void> {
+  await transaction
+    .insertInto('transactions')
+    .values([...rows])
+    .onConflict((conflict) =>
+      conflict.columns(['entity_id', 'account_id', 'transaction_id']).doUpdateSet((excluded) => ({
+        customer_id: sql`coalesce(${excluded.ref('excluded.customer_id')}, transactions.customer_id)`,
+        amount: excluded.ref('excluded.amount'),
+        currency: excluded.ref('excluded.currency'),
+        credit_debit_indicator: excluded.ref('excluded.credit_debit_indicator'),
+        amount_minor: excluded.ref('excluded.amount_minor'),
+        status: excluded.ref('excluded.status'),
+        mutability: excluded.ref('excluded.mutability'),
+        booked_at: excluded.ref('excluded.booked_at'),
+        booked_at_text: excluded.ref('excluded.booked_at_text'),
+        booking_date: excluded.ref('excluded.booking_date'),
+        value_at: excluded.ref('excluded.value_at'),
+        description: excluded.ref('excluded.description'),
+        reference: excluded.ref('excluded.reference'),
+        transaction_type: excluded.ref('excluded.transaction_type'),
+        merchant_name: excluded.ref('excluded.merchant_name'),
+        merchant_category_code: excluded.ref('excluded.merchant_category_code'),
+        counterparty: excluded.ref('excluded.counterparty'),
+        category: excluded.ref('excluded.category'),
+        content_hash: excluded.ref('excluded.content_hash'),
+        refreshed_at: sql`coalesce(${excluded.ref('excluded.refreshed_at')}, transactions.refreshed_at)`,
+        seen_sync_id: excluded.ref('excluded.seen_sync_id'),
+        superseded_at: null,
+        superseded_by: null,
+        supersede_rule: null,
+        normalizer_version: excluded.ref('excluded.normalizer_version'),
+        raw: excluded.ref('excluded.raw'),
+        warnings: excluded.ref('excluded.warnings'),
+        updated_at: sql`now()`,
+      })),
+    )
+    .execute();
+}
+
+interface Touched extends Pick<UpsertTransactions, 'entityId' | 'accountId' | 'syncId'> {
+  readonly transactionIds: readonly string[];
+  readonly refreshedAt: string | null;
+}
+
+/** Rows whose content stands are only marked as seen, and not even that when they are marked already. */
+async function touch(
+  transaction: Executor,
+  { entityId, accountId, syncId, transactionIds, refreshedAt }: Touched,
+): Promise<void> {
+  if (transactionIds.length === 0) return;
+  await transaction
+    .updateTable('transactions')
+    .set({
+      seen_sync_id: syncId,
+      // greatest() passes over nulls.
+      refreshed_at: sql`greatest(refreshed_at, ${refreshedAt}::timestamptz)`,
+      superseded_at: null,
+      superseded_by: null,
+      supersede_rule: null,
+      updated_at: sql`now()`,
+    })
+    .where('entity_id', '=', entityId)
+    .where('account_id', '=', accountId)
+    .where('transaction_id', 'in', transactionIds)
+    .where(sql<boolean>`(seen_sync_id is distinct from ${syncId} or superseded_at is not null
+      or refreshed_at is distinct from greatest(refreshed_at, ${refreshedAt}::timestamptz))`)
+    .execute();
+}
