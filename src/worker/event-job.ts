@@ -1,0 +1,217 @@
+// Applies one event: everything it does is one transaction with its conclusion, so that a crash, a twin job or a
+// replay leaves the same rows as doing it once.
+import { AppError } from '../core/app-error.ts';
+import { sha256Hex } from '../core/event-key.ts';
+import type { FailureCode } from '../core/failure-codes.ts';
+import { decideRetry } from '../core/retry-policy.ts';
+import { readEnvelope, type ReadableEnvelope } from '../lean/webhook-envelope.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { RunnerJob } from '../queue/job-processor.ts';
+import type { SyncQueue } from '../queue/work-queues.ts';
+import type { KeyRing } from '../sealing/key-ring.ts';
+import { open } from '../sealing/seal.ts';
+import { appendChanges } from '../store/change-store.ts';
+import type { Database } from '../store/database.ts';
+import { entityExists } from '../store/entity-store.ts';
+import { concludeEvent, readEvent, type Conclusion, type StoredEvent } from '../store/event-store.ts';
+import { openStepJobs } from '../store/sync-step-store.ts';
+import { handlerFor } from './event-dispatch.ts';
+import type { EventHandler, FollowUps, HandlerAnswer } from './event-handler.ts';
+import type { JobReport } from './job-report.ts';
+import type { StepBack } from './step-back.ts';
+
+export interface EventJobDeps {
+  readonly database: Database;
+  readonly keyRing: KeyRing | null;
+  readonly syncQueue: Pick<SyncQueue, 'add'>;
+  readonly stepBack: StepBack;
+  readonly metrics: Pick<Metrics, 'events'>;
+  readonly now: () => Date;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+}
+
+const done = { kind: 'done' } as const;
+const unopenedDelayMs = 30_000;
+/** Before an entity's first sync, which waits for it. */
+const provePriority = 1;
+/** Jobs of one run that are added right after its commit; the reconciler brings what is beyond. */
+const followUpLimit = 500;
+
+export function createEventJob(deps: EventJobDeps) {
+  return async (job: RunnerJob<'webhook-events'>, signal: AbortSignal): Promise<JobReport> => {
+    signal.throwIfAborted();
+    let eventType: string | null = null;
+    try {
+      const event = await readEvent(deps.database.db, job.data.eventKey);
+      deps.stepBack.answered();
+      if (event === null) return { verdict: done, outcome: 'unknown_event' };
+      eventType = event.type;
+      if (event.concluded) return { verdict: done, outcome: 'already_concluded', eventType };
+      return { eventType, ...(await applyEvent(deps, event)) };
+    } catch (error) {
+      const away = deps.stepBack.delayFor(error);
+      if (away !== null) {
+        return { verdict: { kind: 'later', delayMs: away.delayMs }, outcome: away.code, eventType, error };
+      }
+      const code = conclusiveCode(error, job.attempt);
+      if (code === null || signal.aborted) throw error;
+      const state = code === 'EVENT_PAYLOAD_INVALID' ? 'quarantined' : 'failed';
+      await conclude(deps, job.data.eventKey, { state, failureCode: code });
+      return { verdict: done, outcome: code, eventType, error };
+    }
+  };
+}
+
+/** What ends the event for good; null while another attempt may help. */
+function conclusiveCode(error: unknown, attempt: number): FailureCode | null {
+  if (error instanceof AppError && error.code === 'EVENT_PAYLOAD_INVALID') return error.code;
+  const decision = decideRetry({ retryClass: 'event_surprise', attempt, random: 0 });
+  return decision.kind === 'give_up' ? 'EVENT_HANDLER_FAILED' : null;
+}
+
+async function applyEvent(deps: EventJobDeps, event: StoredEvent): Promise<JobReport> {
+  const body = openBody(deps, event);
+  if (body.failureCode !== null) {
+    return { verdict: { kind: 'later', delayMs: unopenedDelayMs }, outcome: body.failureCode };
+  }
+  const envelope = readEnvelope(body.rawBody);
+  if (envelope.kind === 'unreadable') {
+    return concluded(deps, event, { state: 'quarantined', failureCode: envelope.code });
+  }
+  const handler = handlerFor(envelope.type);
+  if (handler === null) return ignoreEvent(deps, event, envelope);
+  if (!(await isOurs(deps, event, envelope))) return askWhoseItIs(deps, event);
+  return handleEvent(deps, event, { envelope, handler });
+}
+
+type Opened =
+  | { readonly failureCode: null; readonly rawBody: Uint8Array }
+  | { readonly failureCode: FailureCode };
+
+function openBody({ keyRing }: EventJobDeps, { eventKey, body }: StoredEvent): Opened {
+  if (body === null) return { failureCode: 'PAYLOAD_UNREADABLE' };
+  // A conflicting body's key is not the one its bytes give; the record id is the key of the row.
+  try {
+    return { failureCode: null, rawBody: open(keyRing, { purpose: 'event', recordId: eventKey }, body) };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { failureCode: error.code };
+  }
+}
+
+/** An event that names an entity is ours when that is proven; results prove themselves, in their handler. */
+async function isOurs(
+  { database }: EventJobDeps,
+  { ownershipProven }: StoredEvent,
+  { entityId }: ReadableEnvelope,
+): Promise<boolean> {
+  return ownershipProven || entityId === null || entityExists(database.db, entityId);
+}
+
+/** Nothing is written: the answer comes back as this event's ownership, and with it another job for it. */
+async function askWhoseItIs({ syncQueue }: EventJobDeps, event: StoredEvent): Promise<JobReport> {
+  const { eventKey, replayCount } = event;
+  const id = `pr_${sha256Hex(eventKey)}_${replayCount}`;
+  await syncQueue.add([{ id, data: { kind: 'prove', eventKey }, priority: provePriority }]);
+  return { verdict: done, outcome: 'ownership_asked' };
+}
+
+/** Known when it was stored, but not to this version. */
+async function ignoreEvent(
+  deps: EventJobDeps,
+  event: StoredEvent,
+  envelope: ReadableEnvelope,
+): Promise<JobReport> {
+  const answer = await inOneTransaction(deps, event, async (transaction) => {
+    if (event.ownershipProven) {
+      await appendChanges(transaction, [
+        {
+          change: 'event.recorded',
+          entityId: envelope.entityId,
+          customerId: envelope.customerId,
+          eventKey: event.eventKey,
+          details: { type: envelope.type },
+        },
+      ]);
+    }
+    return { kind: 'concluded', conclusion: { state: 'ignored' } };
+  });
+  return { verdict: done, outcome: answer?.kind === 'concluded' ? 'ignored' : 'already_concluded' };
+}
+
+async function handleEvent(
+  deps: EventJobDeps,
+  event: StoredEvent,
+  { envelope, handler }: { envelope: ReadableEnvelope; handler: EventHandler },
+): Promise<JobReport> {
+  const { database } = deps;
+  const answer = await inOneTransaction(deps, event, (transaction) =>
+    handler({ database, transaction, event, envelope, now: deps.now() }),
+  );
+  if (answer === null) return { verdict: done, outcome: 'already_concluded' };
+  if (answer.kind === 'open') return { verdict: done, outcome: answer.outcome };
+  const { state, failureCode } = answer.conclusion;
+  try {
+    await addFollowUps(deps, answer);
+    return { verdict: done, outcome: failureCode ?? state };
+  } catch (error) {
+    // The event stands; its syncs are rows, from which the reconciler makes the jobs.
+    return { verdict: done, outcome: failureCode ?? state, error };
+  }
+}
+
+/** Null when somebody else had concluded the event meanwhile: then nothing of this run remains. */
+async function inOneTransaction(
+  { database, metrics }: EventJobDeps,
+  { eventKey }: StoredEvent,
+  run: (transaction: Parameters<EventHandler>[0]['transaction']) => Promise<HandlerAnswer>,
+): Promise<HandlerAnswer | null> {
+  try {
+    const answer = await database.transaction(async (transaction) => {
+      const given = await run(transaction);
+      if (given.kind === 'open') return given;
+      if (!(await concludeEvent(transaction, eventKey, given.conclusion))) throw new ConcludedElsewhere();
+      return given;
+    });
+    if (answer.kind === 'concluded') metrics.events.inc({ state: answer.conclusion.state });
+    return answer;
+  } catch (error) {
+    if (error instanceof ConcludedElsewhere) return null;
+    throw error;
+  }
+}
+
+/** Thrown to roll back; never leaves this file. */
+class ConcludedElsewhere extends Error {}
+
+async function addFollowUps(
+  { database, syncQueue }: EventJobDeps,
+  { syncIds = [], resultsIds = [] }: FollowUps,
+): Promise<void> {
+  const questions = [
+    ...syncIds.map((syncId) => ({ syncId })),
+    ...resultsIds.map((resultsId) => ({ resultsId })),
+  ];
+  for (const question of questions) {
+    const jobs = await openStepJobs(database, { ...question, limit: followUpLimit });
+    if (jobs.length > 0) await syncQueue.add(jobs);
+  }
+}
+
+async function concluded(
+  deps: EventJobDeps,
+  { eventKey }: StoredEvent,
+  conclusion: Conclusion,
+): Promise<JobReport> {
+  await conclude(deps, eventKey, conclusion);
+  return { verdict: done, outcome: conclusion.failureCode ?? conclusion.state };
+}
+
+async function conclude(
+  { database, metrics }: EventJobDeps,
+  eventKey: string,
+  conclusion: Conclusion,
+): Promise<void> {
+  if (await concludeEvent(database.db, eventKey, conclusion)) metrics.events.inc({ state: conclusion.state });
+}

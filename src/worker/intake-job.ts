@@ -1,0 +1,122 @@
+// Takes a batch of deliveries from Redis into Postgres. Until that has been committed the bytes stay in the job and
+// in the receiver's journal: nothing here may lose or skip one.
+import { AppError } from '../core/app-error.ts';
+import { eventJobId, sha256Hex } from '../core/event-key.ts';
+import type { FailureCode } from '../core/failure-codes.ts';
+import { canonicalPayloadHash, readEnvelope } from '../lean/webhook-envelope.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { IntakeJob } from '../queue/job-schemas.ts';
+import type { RunnerJob } from '../queue/job-processor.ts';
+import type { EventQueue } from '../queue/work-queues.ts';
+import type { KeyRing } from '../sealing/key-ring.ts';
+import { open } from '../sealing/seal.ts';
+import type { Database } from '../store/database.ts';
+import type { IntakeDelivery } from '../store/intake-groups.ts';
+import { storeBatch, type OpenEvent } from '../store/intake-store.ts';
+import { isHandled } from './event-dispatch.ts';
+import type { JobReport } from './job-report.ts';
+import type { StepBack } from './step-back.ts';
+
+export interface IntakeJobDeps {
+  readonly database: Database;
+  readonly keyRing: KeyRing | null;
+  readonly eventQueue: Pick<EventQueue, 'add'>;
+  readonly stepBack: StepBack;
+  readonly metrics: Pick<Metrics, 'events'>;
+}
+
+type DeliveriesJob = Extract<IntakeJob, { v: 1 }>;
+
+/** A key may be added while the worker runs elsewhere, and damaged bytes wait for an operator. */
+const unopenedDelayMs = 30_000;
+const storedVerdict = { kind: 'done', replaceData: { stored: true } } as const;
+
+export function createIntakeJob(deps: IntakeJobDeps) {
+  return async (job: RunnerJob<'webhook-intake'>, signal: AbortSignal): Promise<JobReport> => {
+    if ('stored' in job.data) return { verdict: { kind: 'done' }, outcome: 'already_stored' };
+    signal.throwIfAborted();
+    const { deliveries } = job.data;
+    const opened = openDeliveries(job.data, deps.keyRing);
+    if (opened.failureCode !== null) {
+      const verdict = { kind: 'later', delayMs: unopenedDelayMs } as const;
+      return { verdict, outcome: opened.failureCode, deliveries: deliveries.length };
+    }
+    try {
+      const stored = await storeBatch(deps.database, {
+        jobId: job.id,
+        deliveries: opened.deliveries,
+        keyRing: deps.keyRing,
+      });
+      for (const { state } of stored.concluded) deps.metrics.events.inc({ state });
+      if (stored.openEvents.length > 0) await deps.eventQueue.add(stored.openEvents.map(toEventJob));
+      deps.stepBack.answered();
+      return {
+        verdict: storedVerdict,
+        outcome: stored.alreadyStored ? 'already_stored' : 'stored',
+        deliveries: deliveries.length,
+        events: stored.openEvents.length,
+      };
+    } catch (error) {
+      const away = deps.stepBack.delayFor(error);
+      if (away === null) throw error;
+      const verdict = { kind: 'later', delayMs: away.delayMs } as const;
+      return { verdict, outcome: away.code, deliveries: deliveries.length, error };
+    }
+  };
+}
+
+export function toEventJob({ eventKey, replayCount }: OpenEvent) {
+  return { id: eventJobId(eventKey, replayCount), data: { eventKey } };
+}
+
+type Opened =
+  | { readonly failureCode: null; readonly deliveries: IntakeDelivery[] }
+  | { readonly failureCode: FailureCode };
+
+/** The whole batch waits for its one unopenable body: stored in part it would count as stored. */
+function openDeliveries({ journalId, deliveries }: DeliveriesJob, keyRing: KeyRing | null): Opened {
+  try {
+    const opened = deliveries.map((delivery) => {
+      const recordId = `${journalId}:${delivery.sequence}`;
+      const sealed = Buffer.from(delivery.sealed, 'base64');
+      return readDelivery(delivery, open(keyRing, { purpose: 'delivery', recordId }, sealed));
+    });
+    return { failureCode: null, deliveries: opened };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { failureCode: error.code };
+  }
+}
+
+function readDelivery(
+  { receivedAt, proof }: DeliveriesJob['deliveries'][number],
+  rawBody: Uint8Array,
+): IntakeDelivery {
+  const envelope = readEnvelope(rawBody);
+  const common = { eventKey: envelope.eventKey, receivedAt, proof, rawBody };
+  if (envelope.kind === 'unreadable') {
+    return { ...common, ...nothingRead, payloadHash: sha256Hex(rawBody), failureCode: envelope.code };
+  }
+  return {
+    ...common,
+    eventId: envelope.eventId,
+    type: envelope.type,
+    entityId: envelope.entityId,
+    customerId: envelope.customerId,
+    occurredAt: envelope.timestamp,
+    occurredAtText: envelope.timestampText,
+    payloadHash: canonicalPayloadHash(envelope.type, envelope.payload),
+    state: isHandled(envelope.type) ? 'received' : 'ignored',
+    failureCode: null,
+  };
+}
+
+const nothingRead = {
+  eventId: null,
+  type: null,
+  entityId: null,
+  customerId: null,
+  occurredAt: null,
+  occurredAtText: null,
+  state: 'quarantined',
+} as const;

@@ -1,0 +1,78 @@
+// The worker's client for Lean, made from the configuration and kept up to date when certificates are replaced.
+import type { Config } from '../config/load-config.ts';
+import { AppError } from '../core/app-error.ts';
+import { createLeanClient, type LeanClient } from '../lean/lean-client.ts';
+import { leanHosts } from '../lean/lean-hosts.ts';
+import type { LeanMaterial } from '../lean/lean-http.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { loadCaBundle, loadKeyPair } from '../tls/tls-material.ts';
+import { watchMaterial } from '../tls/tls-reload.ts';
+
+interface LeanAccessOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'materialReloads' | 'certificateExpirySeconds'>;
+}
+
+export interface LeanAccess {
+  readonly client: LeanClient;
+  close(): Promise<void>;
+}
+
+const material = 'lean_client';
+
+/** Throws TLS_MATERIAL_INVALID, LEAN_MATERIAL_INVALID or CONFIG_INVALID. */
+export async function openLeanAccess({ config, logger, metrics }: LeanAccessOptions): Promise<LeanAccess> {
+  const { LEAN_ENVIRONMENT: environment, LEAN_REGION: region, LEAN_APP_TOKEN: appToken } = config;
+  if (environment === undefined || region === undefined || appToken === undefined) {
+    throw new AppError('CONFIG_INVALID', 'LEAN_ENVIRONMENT, LEAN_REGION and LEAN_APP_TOKEN are required');
+  }
+  const { apiUrl } = leanHosts({
+    environment,
+    region,
+    hasCertificate: config.LEAN_CERT_FILE !== undefined,
+    hasClientSecret: config.LEAN_CLIENT_SECRET !== undefined,
+    apiUrl: config.LEAN_API_URL,
+  });
+  const client = createLeanClient({ apiUrl, appToken, material: await loadMaterial({ config, metrics }) });
+  const { LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE } = config;
+  const files = [LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE].filter((file) => file !== undefined);
+  const reloaded = (outcome: 'loaded' | 'refused', error?: unknown) => {
+    metrics.materialReloads.inc({ material, outcome });
+    logger.write('material_reloaded', { material, outcome, error });
+  };
+  const onChange = (loaded: LeanMaterial) => {
+    try {
+      client.replaceMaterial(loaded);
+      reloaded('loaded');
+    } catch (error) {
+      reloaded('refused', error);
+    }
+  };
+  const load = () => loadMaterial({ config, metrics });
+  const onError = (error: unknown) => reloaded('refused', error);
+  const watch = files.length === 0 ? null : watchMaterial({ files, load, onChange, onError });
+  return {
+    client,
+    async close() {
+      watch?.close();
+      await client.close();
+    },
+  };
+}
+
+async function loadMaterial({
+  config,
+  metrics,
+}: Pick<LeanAccessOptions, 'config' | 'metrics'>): Promise<LeanMaterial> {
+  const { LEAN_CERT_FILE: certFile, LEAN_KEY_FILE: keyFile, LEAN_CA_FILE: caFile } = config;
+  const pair =
+    certFile !== undefined && keyFile !== undefined ? await loadKeyPair({ certFile, keyFile }) : null;
+  const ca = caFile === undefined ? null : await loadCaBundle({ file: caFile });
+  if (pair !== null) {
+    const leftMs = pair.leaf.validToDate.getTime() - Date.now();
+    metrics.certificateExpirySeconds.set({ material }, leftMs / 1000);
+  }
+  return { certPem: pair?.certPem, keyPem: pair?.keyPem, caPem: ca?.pem };
+}

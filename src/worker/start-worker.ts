@@ -1,0 +1,233 @@
+// Puts a worker together from its configuration, and takes it apart in the reverse order. Starts with Redis away,
+// but not on a database that is not its own.
+import type { Config } from '../config/load-config.ts';
+import { AppError } from '../core/app-error.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Readiness } from '../observability/readiness.ts';
+import type { JobHandler } from '../queue/job-processor.ts';
+import { startJobRunner, type JobRunner, type RunnerEvent } from '../queue/job-runner.ts';
+import type { QueueName } from '../queue/queue-names.ts';
+import { openEventQueue, openSyncQueue, type EventQueue, type SyncQueue } from '../queue/work-queues.ts';
+import { parseKeyRing, type KeyRing } from '../sealing/key-ring.ts';
+import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
+import { checkInstallation } from '../store/installation-store.ts';
+import { startChangePublisher } from './change-publisher.ts';
+import { startDatabaseCheck } from './database-check.ts';
+import { createEventJob } from './event-job.ts';
+import { createIntakeJob } from './intake-job.ts';
+import { reportJobs, type ReportingHandler } from './job-report.ts';
+import { openLeanAccess, type LeanAccess } from './lean-access.ts';
+import { createProveEntity } from './prove-entity.ts';
+import { startReconciler } from './reconciler.ts';
+import { createStepBack, type StepBack } from './step-back.ts';
+import { createCallLean } from './sync-call.ts';
+import { handleSyncJob } from './sync-job.ts';
+
+export interface StartWorkerOptions {
+  readonly config: Config;
+  /** An embedded one, which the caller closes; otherwise DATABASE_URL is opened. */
+  readonly database?: Database;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  /** Between two rounds of the reconciler, and what it leaves alone as too young; for tests. */
+  readonly reconciler?: { readonly intervalMs?: number; readonly olderThanMs?: number };
+}
+
+export interface RunningWorker {
+  /** Aborts calls to Lean, hands jobs back and closes, within SHUTDOWN_TIMEOUT_MS. Repeating it changes nothing. */
+  close(): Promise<void>;
+}
+
+/** Batches are bound by Postgres, not by waiting. */
+const intakeConcurrency = 4;
+/** Above the 130 s that one call to Lean may take. */
+const syncDeadlineMs = 150_000;
+
+type Closer = () => Promise<void> | void;
+
+/** Throws SCHEMA_OUTDATED, WRONG_INSTALLATION, TLS_MATERIAL_INVALID, PAYLOAD_KEY_INVALID, or what the database throws. */
+export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
+  const opened: Closer[] = [];
+  try {
+    await startParts(options, opened);
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+  let closing: Promise<void> | null = null;
+  return {
+    close() {
+      closing ??= closeAll(opened);
+      return closing;
+    },
+  };
+}
+
+interface Parts extends StartWorkerOptions {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  readonly openedDatabase: Database;
+  readonly keyRing: KeyRing | null;
+  readonly lean: LeanAccess;
+  readonly eventQueue: EventQueue;
+  readonly syncQueue: SyncQueue;
+  readonly stepBack: StepBack;
+}
+
+async function startParts(options: StartWorkerOptions, opened: Closer[]): Promise<void> {
+  const { config, logger, metrics, readiness } = options;
+  const redisUrl = required('REDIS_URL', config.REDIS_URL);
+  const prefix = required('QUEUE_PREFIX', config.QUEUE_PREFIX);
+  const keyRing =
+    config.PAYLOAD_SEALING === 'on' && config.PAYLOAD_KEYS !== undefined
+      ? parseKeyRing(config.PAYLOAD_KEYS)
+      : null;
+  const openedDatabase = options.database ?? openOwnDatabase(options);
+  if (options.database === undefined) opened.push(() => openedDatabase.close());
+  const installationId = await checkInstallation(openedDatabase, {
+    environment: required('LEAN_ENVIRONMENT', config.LEAN_ENVIRONMENT),
+    region: required('LEAN_REGION', config.LEAN_REGION),
+    appToken: required('LEAN_APP_TOKEN', config.LEAN_APP_TOKEN),
+  });
+  const lean = await openLeanAccess({ config, logger, metrics });
+  opened.push(() => lean.close());
+  const eventQueue = openEventQueue({ url: redisUrl, prefix });
+  opened.push(() => eventQueue.close());
+  const syncQueue = openSyncQueue({ url: redisUrl, prefix });
+  opened.push(() => syncQueue.close());
+  const shared = { database: openedDatabase, logger, metrics };
+  const check = startDatabaseCheck(shared);
+  opened.push(() => check.close());
+  const publisher = startChangePublisher(shared);
+  opened.push(() => publisher.close());
+  const reconciler = startReconciler({
+    ...shared,
+    eventQueue,
+    syncQueue,
+    installationId,
+    ...options.reconciler,
+  });
+  opened.push(() => reconciler.close());
+  const stepBack = createStepBack();
+  const parts = {
+    ...options,
+    redisUrl,
+    prefix,
+    openedDatabase,
+    keyRing,
+    lean,
+    eventQueue,
+    syncQueue,
+    stepBack,
+  };
+  startRunners(parts, opened);
+  readiness.register('database', () => check.state());
+}
+
+function required<Value>(name: string, value: Value | undefined): Value {
+  if (value === undefined) throw new AppError('CONFIG_INVALID', `${name} is required by a worker`);
+  return value;
+}
+
+function openOwnDatabase({ config, logger }: StartWorkerOptions): Database {
+  return openDatabase({
+    schema: config.DATABASE_SCHEMA,
+    dialect: postgresDialect({
+      url: required('DATABASE_URL', config.DATABASE_URL),
+      poolSize: config.DATABASE_POOL_SIZE,
+      applicationName: 'lean-worker',
+      onIdleError: (error) => logger.write('database_state', { outcome: 'connection_lost', error }),
+    }),
+  });
+}
+
+function startRunners(parts: Parts, opened: Closer[]): void {
+  const { config, logger, readiness, redisUrl: url, prefix } = parts;
+  const { intake, events, sync } = createHandlers(parts);
+  const concurrency = config.WORKER_CONCURRENCY;
+  const common = { url, prefix };
+  const onEvent = (queueName: QueueName) => (event: RunnerEvent) =>
+    writeRunnerEvent(logger, queueName, event);
+  const runners: JobRunner[] = [
+    startJobRunner({
+      ...common,
+      queueName: 'webhook-intake',
+      concurrency: intakeConcurrency,
+      handle: intake,
+      onEvent: onEvent('webhook-intake'),
+    }),
+    startJobRunner({
+      ...common,
+      queueName: 'webhook-events',
+      concurrency,
+      handle: events,
+      onEvent: onEvent('webhook-events'),
+    }),
+    startJobRunner({
+      ...common,
+      queueName: 'lean-sync',
+      concurrency,
+      rateLimit: config.LEAN_RATE_LIMIT_PER_SECOND,
+      deadlineMs: syncDeadlineMs,
+      handle: sync,
+      onEvent: onEvent('lean-sync'),
+    }),
+  ];
+  opened.push(async () => {
+    await Promise.all(runners.map((runner) => runner.close({ handBack: true })));
+  });
+  readiness.register(
+    'queue',
+    () => runners.map((runner) => runner.state()).find((state) => !state.ok) ?? { ok: true },
+  );
+}
+
+function createHandlers(parts: Parts) {
+  const { config, logger, metrics, lean, eventQueue, syncQueue, keyRing, stepBack } = parts;
+  const clock = { now: () => new Date(), random: Math.random };
+  const common = { database: parts.openedDatabase, keyRing, stepBack, logger, metrics, ...clock };
+  const reported = <Name extends QueueName>(
+    queueName: Name,
+    handle: ReportingHandler<Name>,
+  ): JobHandler<Name> => reportJobs({ queueName, logger, metrics, handle });
+  const sync = handleSyncJob({
+    ...common,
+    callLean: createCallLean({
+      client: lean.client,
+      transactionHistoryDays: config.TRANSACTION_HISTORY_DAYS,
+    }),
+    queue: syncQueue,
+    proveEntity: createProveEntity({ ...common, lean: lean.client, eventQueue }),
+    syncData: config.SYNC_DATA,
+    transactionHistoryDays: config.TRANSACTION_HISTORY_DAYS,
+  });
+  return {
+    intake: reported('webhook-intake', createIntakeJob({ ...common, eventQueue })),
+    events: reported('webhook-events', createEventJob({ ...common, syncQueue })),
+    sync: reported('lean-sync', sync),
+  };
+}
+
+/** Attempts have lines of their own; these are about the queue itself. */
+function writeRunnerEvent(logger: Logger, queue: QueueName, event: RunnerEvent): void {
+  if (event.kind === 'error') logger.write('queue_state', { queue, outcome: 'error', error: event.error });
+  if (event.kind === 'stalled') logger.write('queue_state', { queue, outcome: 'stalled' });
+  if (event.kind === 'restarted') {
+    logger.write('queue_state', { queue, outcome: 'restarted', duration_ms: Math.round(event.silentMs) });
+  }
+}
+
+/** In the reverse order of opening; one that fails to close does not keep the others open. */
+async function closeAll(opened: Closer[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const closeOne of opened.splice(0).toReversed()) {
+    try {
+      await closeOne();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'closing the worker failed');
+}

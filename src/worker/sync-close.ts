@@ -1,0 +1,95 @@
+// The end of a run, in the transaction of its last step. A run fails when its list of accounts failed; when only some
+// lists failed it is done, and `failure_code` names the first of them. What a list that was read completely did not
+// have is marked as gone, once; after a list with unreadable items nothing is, since they may have been those.
+import { appendChanges, type NewChange } from '../store/change-store.ts';
+import { removeUnseenAccounts } from '../store/account-store.ts';
+import { readDataStatus } from '../store/data-status.ts';
+import { closeRun, type ClosedRun } from '../store/sync-store.ts';
+import { supersedeVanished } from '../store/transaction-version-store.ts';
+import type { StepContext } from './sync-context.ts';
+import { askedDays, coveredDays } from './sync-window.ts';
+
+/** Null while steps are open. */
+export async function closeWhenFinished(context: StepContext): Promise<ClosedRun | null> {
+  const { database, transaction, step } = context;
+  const steps = await readSteps(context);
+  if (steps.some(({ state }) => state === 'open' || state === 'pending')) return null;
+  const failureCode = steps.find((item) => item.failureCode !== null)?.failureCode ?? null;
+  const accountsFailed = steps.find(({ kind, state }) => kind === 'accounts' && state === 'failed');
+  if (accountsFailed !== undefined) {
+    return closeRun(database, transaction, {
+      syncId: step.syncId,
+      state: 'failed',
+      failureCode: accountsFailed.failureCode,
+    });
+  }
+  await appendChanges(transaction, [
+    ...(await removeAccounts(context, steps)),
+    ...(await supersedeTransactions(context, steps)),
+  ]);
+  return closeRun(database, transaction, { syncId: step.syncId, state: 'done', failureCode });
+}
+
+type StepEnd = Awaited<ReturnType<typeof readSteps>>[number];
+
+function readSteps({ transaction, step }: StepContext) {
+  return transaction
+    .selectFrom('sync_steps')
+    .where('sync_id', '=', step.syncId)
+    .select(['kind', 'state', 'account_id as accountId', 'failure_code as failureCode'])
+    .orderBy('updated_at')
+    .orderBy('step_key')
+    .execute();
+}
+
+async function removeAccounts(context: StepContext, steps: readonly StepEnd[]): Promise<NewChange[]> {
+  const { transaction, step, syncData } = context;
+  const isComplete = steps.every(({ kind, failureCode }) => kind !== 'accounts' || failureCode === null);
+  if (!isComplete || !syncData.has('accounts')) return [];
+  const removed = await removeUnseenAccounts(transaction, step);
+  return removed.map((accountId) => ({
+    change: 'account.updated',
+    entityId: step.entityId,
+    customerId: step.customerId,
+    accountId,
+    eventKey: step.eventKey,
+    details: { syncId: step.syncId, removed: true },
+  }));
+}
+
+async function supersedeTransactions(context: StepContext, steps: readonly StepEnd[]): Promise<NewChange[]> {
+  const { transaction, step } = context;
+  const { from, to } = coveredDays(askedDays(step, context.transactionHistoryDays));
+  const status = readDataStatus(step.dataStatus);
+  const changes: NewChange[] = [];
+  for (const accountId of completeLists(steps)) {
+    const superseded = await supersedeVanished(transaction, {
+      entityId: step.entityId,
+      accountId,
+      syncId: step.syncId,
+      from,
+      to,
+      availableFrom: status?.get(accountId)?.availableFrom ?? null,
+    });
+    if (superseded === 0) continue;
+    changes.push({
+      change: 'transactions.updated',
+      entityId: step.entityId,
+      customerId: step.customerId,
+      accountId,
+      eventKey: step.eventKey,
+      details: { syncId: step.syncId, inserted: 0, changed: 0, superseded },
+    });
+  }
+  return changes;
+}
+
+/** Accounts whose transactions were read from the first page to the last without a flaw, in order of their ids. */
+function completeLists(steps: readonly StepEnd[]): string[] {
+  const lists = steps.filter(({ kind }) => kind === 'transactions');
+  const flawed = new Set(
+    lists.filter(({ failureCode }) => failureCode !== null).map(({ accountId }) => accountId),
+  );
+  const read = new Set(lists.flatMap(({ accountId }) => (accountId === null ? [] : [accountId])));
+  return [...read].filter((accountId) => !flawed.has(accountId)).toSorted();
+}

@@ -1,0 +1,106 @@
+// What a step does when Lean did not give its data: again later, by the retry table; given up, while the other lists
+// go on; or the whole entity stopped, because its customer must act first.
+import type { FailureCode } from '../core/failure-codes.ts';
+import { decideRetry, type RetryClass } from '../core/retry-policy.ts';
+import type { LeanFailure } from '../lean/lean-failures.ts';
+import { appendChanges } from '../store/change-store.ts';
+import { applyEntityFacts } from '../store/entity-store.ts';
+import { recordAsked, resolveResults } from '../store/pending-results-store.ts';
+import { closeRun } from '../store/sync-store.ts';
+import { endStep, postponeStep } from '../store/sync-step-store.ts';
+import { closeWhenFinished } from './sync-close.ts';
+import type { StepContext, StepResult } from './sync-context.ts';
+
+/** Of a promised result these say something about the road to it, not about the result: it is asked for again. */
+const resultMayCome = new Set<RetryClass>([
+  'lean_network',
+  'lean_timeout',
+  'lean_server',
+  'lean_rate_limit',
+  'lean_results_pending',
+]);
+
+export async function applyFailure(context: StepContext, failure: LeanFailure): Promise<StepResult> {
+  if (failure.action === 'stop_entity') return stopEntity(context, failure);
+  if (failure.action !== 'retry' || failure.retryClass === null) return giveUp(context, failure.code);
+  return retry(context, { ...failure, retryClass: failure.retryClass });
+}
+
+interface Retry {
+  readonly code: FailureCode;
+  readonly retryClass: RetryClass;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** Also for what went wrong on our own side. */
+export async function retry(
+  context: StepContext,
+  { code, retryClass, retryAfterMs }: Retry,
+): Promise<StepResult> {
+  const { transaction, step, now, random } = context;
+  const decision = decideRetry({ retryClass, attempt: step.attempts + 1, random, retryAfterMs });
+  if (decision.kind === 'give_up') return giveUp(context, code);
+  const { delayMs } = decision;
+  const staysPending = step.state === 'pending' && resultMayCome.has(retryClass);
+  if (step.resultsId !== null && !staysPending) await resolveResults(transaction, step.resultsId);
+  const job = await postponeStep(transaction, {
+    ...step,
+    state: staysPending ? 'pending' : 'open',
+    resultsId: staysPending ? step.resultsId : null,
+    dueAt: new Date(now.getTime() + delayMs),
+    failureCode: code,
+  });
+  if (retryClass === 'lean_rate_limit') return { outcome: code, jobs: [], closed: null, pauseMs: delayMs };
+  return { outcome: code, jobs: [{ ...job, delayMs }], closed: null, pauseMs: null };
+}
+
+export async function giveUp(context: StepContext, failureCode: FailureCode): Promise<StepResult> {
+  const { transaction, step } = context;
+  if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
+  await endStep(transaction, { ...step, state: 'failed', failureCode });
+  return { outcome: failureCode, jobs: [], closed: await closeWhenFinished(context), pauseMs: null };
+}
+
+async function stopEntity(context: StepContext, failure: LeanFailure): Promise<StepResult> {
+  const { database, transaction, step, now } = context;
+  const { entityId, customerId, eventKey, syncId, stepKey } = step;
+  const { code, reconnectId } = failure;
+  await endStep(transaction, { ...step, state: 'failed', failureCode: code });
+  // An entity that Lean does not know any more has no customer who could act.
+  const state = code === 'LEAN_ENTITY_UNKNOWN' ? 'ended' : 'action_required';
+  await applyEntityFacts(database, transaction, {
+    facts: { entityId, reconnectId, state: { state, reason: code } },
+    order: { ns: BigInt(now.getTime()) * 1_000_000n, key: `reply:${syncId}:${stepKey}` },
+  });
+  await appendChanges(transaction, [
+    {
+      change: 'entity.action_required',
+      entityId,
+      customerId,
+      eventKey,
+      details: { syncId, state, reason: code, reconnectId },
+    },
+  ]);
+  const closed = await closeRun(database, transaction, { syncId, state: 'failed', failureCode: code });
+  return { outcome: code, jobs: [], closed, pauseMs: null };
+}
+
+/** Lean promises the data under an id. Its `results.ready` may have come before our record of the id. */
+export async function applyPending(context: StepContext, resultsId: string): Promise<StepResult> {
+  const { transaction, step, now, random } = context;
+  const attempt = step.attempts + 1;
+  const decision = decideRetry({ retryClass: 'lean_results_pending', attempt, random });
+  if (decision.kind === 'give_up') return giveUp(context, 'RESULTS_NEVER_READY');
+  const dueAt = new Date(now.getTime() + decision.delayMs);
+  const { isReady, polls } = await recordAsked(transaction, { ...step, resultsId, askedAt: now, dueAt });
+  // Ready, and still pending when asked: then the word was early, and the schedule counts.
+  const isDueNow = isReady && polls <= 1 && step.resultsId !== resultsId;
+  const job = await postponeStep(transaction, {
+    ...step,
+    state: 'pending',
+    resultsId,
+    dueAt: isDueNow ? now : dueAt,
+    failureCode: null,
+  });
+  return { outcome: 'pending', jobs: isDueNow ? [job] : [], closed: null, pauseMs: null };
+}

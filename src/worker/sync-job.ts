@@ -1,0 +1,216 @@
+// A `lean-sync` job: one call to Lean, and one transaction for all that follows from its reply. Repeating a job at any
+// point gives the same rows: the step is locked, and one that is not open any more is left alone.
+import { AppError } from '../core/app-error.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { JobVerdict, RunnerJob } from '../queue/job-processor.ts';
+import type { KeyRing } from '../sealing/key-ring.ts';
+import type { Database } from '../store/database.ts';
+import { databaseFailure } from '../store/database-failures.ts';
+import { applyEntityFacts } from '../store/entity-store.ts';
+import { resolveResults } from '../store/pending-results-store.ts';
+import {
+  endStep,
+  lockStep,
+  openStepJobs,
+  readStep,
+  type StepJob,
+  type SyncStep,
+} from '../store/sync-step-store.ts';
+import { countRun, type ClosedRun } from '../store/sync-store.ts';
+import type { JobReport, ReportingHandler } from './job-report.ts';
+import type { StepBack } from './step-back.ts';
+import type { CallLean, EntityReply, StepReply } from './sync-call.ts';
+import { closeWhenFinished } from './sync-close.ts';
+import type { StepContext, StepResult, SyncData } from './sync-context.ts';
+import { applyFailure, applyPending, giveUp, retry } from './sync-failure.ts';
+import { applyPage } from './sync-page.ts';
+
+export interface SyncJobOptions {
+  readonly database: Database;
+  readonly callLean: CallLean;
+  readonly queue: { add(jobs: readonly StepJob[]): Promise<void> };
+  /** The other kind of job: asks Lean whether an event's entity is ours. */
+  readonly proveEntity: (eventKey: string, signal: AbortSignal) => Promise<JobVerdict>;
+  readonly stepBack: StepBack;
+  readonly keyRing: KeyRing | null;
+  readonly syncData: readonly string[];
+  readonly transactionHistoryDays: number | undefined;
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'leanCalls' | 'leanCallSeconds' | 'syncs'>;
+  /** The clock and the dice, for tests. */
+  readonly now?: () => Date;
+  readonly random?: () => number;
+}
+
+export function handleSyncJob(options: SyncJobOptions): ReportingHandler<'lean-sync'> {
+  return async (job, signal) => {
+    const { data } = job;
+    try {
+      if (data.kind === 'prove') {
+        const verdict = await options.proveEntity(data.eventKey, signal);
+        return { verdict, outcome: verdict.kind, operation: data.kind };
+      }
+      const report = await runStep(options, job, signal);
+      options.stepBack.answered();
+      return report;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const away = options.stepBack.delayFor(error);
+      if (away === null) throw error;
+      return { verdict: { kind: 'later', delayMs: away.delayMs }, outcome: away.code, error };
+    }
+  };
+}
+
+/** A job may come a little early: clocks of workers differ. */
+const earlyMs = 1_000;
+/** Opening steps of a run: accounts and the entity. */
+const openingStepsLimit = 10;
+
+async function runStep(
+  options: SyncJobOptions,
+  { data }: RunnerJob<'lean-sync'>,
+  signal: AbortSignal,
+): Promise<JobReport> {
+  const { database, now = () => new Date() } = options;
+  if (data.kind !== 'step') throw new AppError('JOB_MALFORMED', 'not a step of a sync');
+  const step = await readStep(database.db, data);
+  if (step === null) return { verdict: { kind: 'done' }, outcome: 'nothing_to_do' };
+  const operation = step.kind;
+  const earlyByMs = step.dueAt.getTime() - now().getTime();
+  if (earlyByMs > earlyMs)
+    return { verdict: { kind: 'later', delayMs: earlyByMs }, outcome: 'early', operation };
+
+  const { result, error } = await callAndApply(options, step, signal);
+  if (result === null) return { verdict: { kind: 'done' }, outcome: 'nothing_to_do', operation };
+  if (result.closed !== null) reportClosed(options, result.closed);
+  const queueError = await addJobs(options, result);
+  const report = { outcome: result.outcome, operation, error: error ?? queueError };
+  if (result.pauseMs !== null) return { ...report, verdict: { kind: 'paused', delayMs: result.pauseMs } };
+  return { ...report, verdict: { kind: 'done' } };
+}
+
+interface Applied {
+  /** Null when the step was not open any more: another job was faster, or the run is closed. */
+  readonly result: StepResult | null;
+  readonly error?: unknown;
+}
+
+async function callAndApply(options: SyncJobOptions, step: SyncStep, signal: AbortSignal): Promise<Applied> {
+  try {
+    const reply = await options.callLean(step, signal);
+    logCall(options, step, reply);
+    return { result: await inTransaction(options, step, (context) => applyReply(context, reply)) };
+  } catch (error) {
+    if (signal.aborted || databaseFailure(error) === 'away') throw error;
+    const code = error instanceof AppError ? error.code : 'SYNC_STEP_FAILED';
+    const result = await inTransaction(options, step, (context) =>
+      // An id that does not fit into a URL will not fit the next time either.
+      code === 'LEAN_ID_INVALID'
+        ? giveUp(context, code)
+        : retry(context, { code, retryClass: 'event_surprise' }),
+    );
+    return { result, error };
+  }
+}
+
+async function inTransaction(
+  options: SyncJobOptions,
+  { entityId, ...id }: SyncStep,
+  apply: (context: StepContext) => Promise<StepResult>,
+): Promise<StepResult | null> {
+  const { database, keyRing, transactionHistoryDays, now = () => new Date(), random = Math.random } = options;
+  return database.transaction(async (transaction) => {
+    const step = await lockStep(database, transaction, { entityId, ...id });
+    if (step === null) return null;
+    await countRun(transaction, { syncId: step.syncId, calls: 1 });
+    return apply({
+      database,
+      transaction,
+      step,
+      now: now(),
+      random: random(),
+      keyRing,
+      syncData: readSyncData(options.syncData),
+      transactionHistoryDays,
+    });
+  });
+}
+
+function readSyncData(names: readonly string[]): ReadonlySet<SyncData> {
+  const known = ['accounts', 'balances', 'transactions'] as const;
+  return new Set(known.filter((name) => names.includes(name)));
+}
+
+async function applyReply(context: StepContext, reply: StepReply): Promise<StepResult> {
+  switch (reply.kind) {
+    case 'page':
+      return applyPage(context, reply);
+    case 'entity':
+      return applyEntity(context, reply);
+    case 'pending':
+      return applyPending(context, reply.resultsId);
+    case 'failed':
+      return applyFailure(context, reply.failure);
+  }
+}
+
+async function applyEntity(context: StepContext, { entity, at }: EntityReply): Promise<StepResult> {
+  const { database, transaction, step, now } = context;
+  const ns = at?.ns ?? BigInt(now.getTime()) * 1_000_000n;
+  const order = { ns, key: `reply:${step.syncId}:${step.stepKey}` };
+  await applyEntityFacts(database, transaction, { facts: entity, order });
+  if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
+  await endStep(transaction, { ...step, state: 'done', failureCode: null });
+  return { outcome: 'done', jobs: [], closed: await closeWhenFinished(context), pauseMs: null };
+}
+
+/** The reconciler adds what could not be added here: the steps are in Postgres. */
+async function addJobs({ database, queue }: SyncJobOptions, { jobs, closed }: StepResult): Promise<unknown> {
+  try {
+    const started =
+      closed?.startedSyncId == null
+        ? []
+        : await openStepJobs(database, { syncId: closed.startedSyncId, limit: openingStepsLimit });
+    const all = [...jobs, ...started];
+    if (all.length > 0) await queue.add(all);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function logCall({ logger, metrics }: SyncJobOptions, step: SyncStep, reply: StepReply): void {
+  const { operation, httpStatus, durationMs, correlationId, traceId } = reply.facts;
+  const failure = reply.kind === 'failed' ? reply.failure : null;
+  const outcome = failure?.code ?? (reply.kind === 'pending' ? 'pending' : 'ok');
+  metrics.leanCalls.inc({ operation, outcome });
+  metrics.leanCallSeconds.observe({ operation, outcome }, durationMs / 1000);
+  logger.write('lean_call', {
+    operation,
+    outcome,
+    http_status: httpStatus ?? undefined,
+    attempt: step.attempts + 1,
+    sync_id: step.syncId,
+    duration_ms: durationMs,
+    correlation_id: correlationId ?? undefined,
+    trace_id: traceId ?? undefined,
+    retry_after_ms: failure?.retryAfterMs,
+  });
+}
+
+function reportClosed({ logger, metrics }: SyncJobOptions, run: ClosedRun): void {
+  metrics.syncs.inc({ outcome: run.state });
+  logger.write('sync', {
+    sync_id: run.syncId,
+    outcome: run.state,
+    reason: run.reason,
+    calls: run.calls,
+    accounts: run.accounts,
+    balances: run.balances,
+    transactions: run.transactions,
+    duration_ms: run.durationMs,
+    failure_code: run.failureCode ?? undefined,
+  });
+}

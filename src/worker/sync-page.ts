@@ -1,0 +1,171 @@
+// One page of a list: its records are stored, the application is told, and what follows from it becomes steps. A list
+// that was refreshed between two pages starts over, because offsets into it have shifted.
+import { appendChanges, type ChangeName, type NewChange } from '../store/change-store.ts';
+import { upsertAccounts } from '../store/account-store.ts';
+import { upsertBalances } from '../store/balance-store.ts';
+import { readDataStatus, statusOf, type AccountData } from '../store/data-status.ts';
+import { resolveResults } from '../store/pending-results-store.ts';
+import type { StoredCounts } from '../store/stored-counts.ts';
+import { addSteps, endStep, type NewStep } from '../store/sync-step-store.ts';
+import { countRun } from '../store/sync-store.ts';
+import { upsertTransactions } from '../store/transaction-store.ts';
+import { forgetSeen } from '../store/transaction-version-store.ts';
+import type { PageRecords, PageReply } from './sync-call.ts';
+import { closeWhenFinished } from './sync-close.ts';
+import type { StepContext, StepResult } from './sync-context.ts';
+
+/** How often a list is read from its first page before it counts as unstable. */
+const passesLimit = 3;
+/** Two million transactions of one account: beyond that Lean's paging is taken to be broken. */
+const pagesLimit = 20_000;
+
+export async function applyPage(context: StepContext, reply: PageReply): Promise<StepResult> {
+  const { transaction, step } = context;
+  if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
+  const refreshedAt = reply.refreshedAt?.text ?? null;
+  if (step.page > 0 && refreshedAt !== step.expectedRefreshedAt) return startOver(context);
+  const { refused, following } = await storeRecords(context, reply);
+  const isTooLong = !reply.isLastPage && step.page + 1 >= pagesLimit;
+  if (!reply.isLastPage && !isTooLong) {
+    following.push({ ...listOf(step), page: step.page + 1, expectedRefreshedAt: refreshedAt });
+  }
+  const isFlawed = refused + reply.unreadable > 0;
+  await endStep(transaction, {
+    ...step,
+    state: isTooLong ? 'failed' : 'done',
+    failureCode: isTooLong ? 'LIST_TOO_LONG' : isFlawed ? 'ITEM_NOT_STORABLE' : null,
+  });
+  const jobs = await addSteps(transaction, { ...step, steps: following });
+  const closed = await closeWhenFinished(context);
+  const outcome = isTooLong ? 'LIST_TOO_LONG' : isFlawed ? 'ITEM_NOT_STORABLE' : 'done';
+  return { outcome, jobs, closed, pauseMs: null };
+}
+
+function listOf({ kind, accountId, pass }: StepContext['step']) {
+  return { kind, accountId, pass };
+}
+
+async function startOver(context: StepContext): Promise<StepResult> {
+  const { transaction, step } = context;
+  const isUnstable = step.pass + 1 >= passesLimit;
+  await endStep(transaction, {
+    ...step,
+    state: isUnstable ? 'failed' : 'dropped',
+    failureCode: isUnstable ? 'LIST_UNSTABLE' : null,
+  });
+  if (isUnstable) {
+    return { outcome: 'LIST_UNSTABLE', jobs: [], closed: await closeWhenFinished(context), pauseMs: null };
+  }
+  const { entityId, accountId, syncId } = step;
+  if (accountId !== null) await forgetSeen(transaction, { entityId, accountId, syncId });
+  const jobs = await addSteps(transaction, {
+    ...step,
+    steps: [{ ...listOf(step), pass: step.pass + 1 }],
+  });
+  return { outcome: 'started_over', jobs, closed: null, pauseMs: null };
+}
+
+interface StoredPage {
+  readonly refused: number;
+  readonly following: NewStep[];
+}
+
+async function storeRecords(context: StepContext, reply: PageReply): Promise<StoredPage> {
+  const { records } = reply;
+  switch (records.kind) {
+    case 'accounts':
+      return storeAccounts(context, reply, records);
+    case 'balances':
+      return storeBalances(context, records);
+    case 'transactions':
+      return storeTransactions(context, reply, records);
+  }
+}
+
+type Of<Kind extends PageRecords['kind']> = Extract<PageRecords, { readonly kind: Kind }>;
+
+async function storeAccounts(
+  context: StepContext,
+  { refreshedAt }: PageReply,
+  { accounts }: Of<'accounts'>,
+): Promise<StoredPage> {
+  const { transaction, step, keyRing, syncData } = context;
+  const following = accounts.flatMap(({ accountId }) =>
+    stepsOfAccount.filter((kind) => isWanted(context, accountId, kind)).map((kind) => ({ kind, accountId })),
+  );
+  if (!syncData.has('accounts')) return { refused: 0, following };
+  const stored = await upsertAccounts(transaction, { ...step, refreshedAt, accounts, keyRing });
+  await countRun(transaction, { syncId: step.syncId, accounts: accounts.length - stored.refused });
+  const changes = [
+    ...stored.inserted.map((accountId) => ({ accountId, inserted: true })),
+    ...stored.changed.map((accountId) => ({ accountId, inserted: false })),
+  ].map(({ accountId, inserted }) =>
+    changeOf(context, 'account.updated', { accountId, details: { inserted } }),
+  );
+  await appendChanges(transaction, changes);
+  return { refused: stored.refused, following };
+}
+
+const stepsOfAccount = ['balances', 'transactions'] as const satisfies readonly AccountData[];
+const permissionsFor = { balances: ['balance', 'balances'], transactions: ['transactions'] } as const;
+
+/** What the refresh said decides; where it said nothing, what the customer has permitted; and else it is tried. */
+function isWanted({ step, syncData }: StepContext, accountId: string, data: AccountData): boolean {
+  if (!syncData.has(data)) return false;
+  const status = statusOf(readDataStatus(step.dataStatus), accountId, data);
+  if (status !== null) return status === 'OK';
+  const { permissions } = step;
+  return permissions === null || permissionsFor[data].some((name) => permissions.includes(name));
+}
+
+async function storeBalances(context: StepContext, { balances }: Of<'balances'>): Promise<StoredPage> {
+  const { transaction, step, keyRing } = context;
+  const accountId = step.accountId ?? '';
+  const counts = await upsertBalances(transaction, { ...step, accountId, balances, keyRing });
+  await countRun(transaction, { syncId: step.syncId, balances: balances.length - counts.refused });
+  await tellCounts(context, 'balances.updated', counts);
+  return { refused: counts.refused, following: [] };
+}
+
+async function storeTransactions(
+  context: StepContext,
+  { refreshedAt }: PageReply,
+  { transactions }: Of<'transactions'>,
+): Promise<StoredPage> {
+  const { transaction, step, keyRing } = context;
+  const accountId = step.accountId ?? '';
+  const counts = await upsertTransactions(transaction, {
+    ...step,
+    accountId,
+    refreshedAt,
+    transactions,
+    keyRing,
+  });
+  await countRun(transaction, {
+    syncId: step.syncId,
+    transactions: transactions.length - counts.refused,
+  });
+  await tellCounts(context, 'transactions.updated', counts);
+  return { refused: counts.refused, following: [] };
+}
+
+async function tellCounts(
+  context: StepContext,
+  change: 'balances.updated' | 'transactions.updated',
+  { inserted, changed }: StoredCounts,
+): Promise<void> {
+  if (inserted + changed === 0) return;
+  const superseded = change === 'transactions.updated' ? { superseded: 0 } : {};
+  const details = { inserted, changed, ...superseded };
+  const { accountId } = context.step;
+  await appendChanges(context.transaction, [changeOf(context, change, { accountId, details })]);
+}
+
+function changeOf(
+  { step }: StepContext,
+  change: ChangeName,
+  { accountId, details }: Required<Pick<NewChange, 'accountId' | 'details'>>,
+): NewChange {
+  const { entityId, customerId, eventKey, syncId } = step;
+  return { change, entityId, customerId, accountId, eventKey, details: { syncId, ...details } };
+}

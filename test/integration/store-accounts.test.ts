@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { removeUnseenAccounts, upsertAccounts } from '../../src/store/account-store.ts';
+import { upsertBalances } from '../../src/store/balance-store.ts';
+import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { clearSyncTables } from '../support/sync-parts.ts';
+import { account, balance, instant } from '../support/sync-records.ts';
+
+let opened: TestDatabase;
+beforeAll(async () => {
+  opened = await openTestDatabase();
+});
+afterAll(() => opened.drop());
+beforeEach(() => clearSyncTables(opened.database));
+
+const of = { entityId: 'e', accountId: 'a', customerId: 'c' };
+
+const putAccounts = (accounts: Parameters<typeof upsertAccounts>[1]['accounts'], facts = {}) =>
+  opened.database.transaction((inside) =>
+    upsertAccounts(inside, {
+      entityId: 'e',
+      customerId: 'c',
+      syncId: 's1',
+      refreshedAt: instant('2026-05-10T12:00:00Z'),
+      accounts,
+      keyRing: null,
+      ...facts,
+    }),
+  );
+
+const putBalances = (balances: Parameters<typeof upsertBalances>[1]['balances']) =>
+  opened.database.transaction((inside) => upsertBalances(inside, { ...of, balances, keyRing: null }));
+
+describe('accounts', () => {
+  it('are sorted into new, changed and unchanged by what they say, not by the spelling of their JSON', async () => {
+    expect(await putAccounts([account('a'), account('b')])).toMatchObject({ inserted: ['a', 'b'] });
+    const reordered = account('a', {
+      identifiers: [{ name: null, identification: 'AE07', scheme_name: 'IBAN' }],
+    });
+    expect(await putAccounts([reordered, account('b', { nickname: 'Other' })])).toMatchObject({
+      inserted: [],
+      changed: ['b'],
+      unchanged: ['a'],
+    });
+  });
+
+  it('of an older list change nothing, but count as seen', async () => {
+    await putAccounts([account('a', { nickname: 'New' })]);
+    const older = { refreshedAt: instant('2026-05-09T12:00:00Z'), syncId: 's2' };
+    expect(await putAccounts([account('a', { nickname: 'Old' })], older)).toMatchObject({ unchanged: ['a'] });
+    const removed = await opened.database.transaction((inside) =>
+      removeUnseenAccounts(inside, { entityId: 'e', syncId: 's2' }),
+    );
+    expect(removed).toEqual([]);
+    const rows = await opened.database.db.selectFrom('accounts').select('nickname').execute();
+    expect(rows).toEqual([{ nickname: 'New' }]);
+  });
+
+  it('that cannot be stored do not hold up their neighbours', async () => {
+    expect(await putAccounts([account('a'), account('b', { nickname: '\u0000' })])).toMatchObject({
+      inserted: ['a'],
+      refused: 1,
+    });
+  });
+});
+
+describe('balances', () => {
+  it('of one type and time are one row, corrected when they are read again with other figures', async () => {
+    expect(await putBalances([balance(), balance({ balanceType: 'CLOSING_BOOKED' })])).toMatchObject({
+      inserted: 2,
+    });
+    expect(
+      await putBalances([balance(), balance({ balanceType: 'CLOSING_BOOKED', amount: '1.00' })]),
+    ).toMatchObject({
+      inserted: 0,
+      changed: 1,
+      unchanged: 1,
+    });
+  });
+
+  it('of another time stand beside each other', async () => {
+    await putBalances([balance()]);
+    await putBalances([balance({ reportedAt: instant('2026-05-11T08:00:00Z') })]);
+    expect(await opened.database.db.selectFrom('balances').select('amount').execute()).toHaveLength(2);
+  });
+
+  it('keep every digit', async () => {
+    await putBalances([balance({ amount: '999999999999999999.99' })]);
+    const rows = await opened.database.db.selectFrom('balances').select('amount').execute();
+    expect(rows).toEqual([{ amount: '999999999999999999.99' }]);
+  });
+
+  it('of one key twice in one page are one row, the last', async () => {
+    expect(await putBalances([balance({ amount: '1.00' }), balance({ amount: '2.00' })])).toMatchObject({
+      inserted: 1,
+    });
+  });
+});

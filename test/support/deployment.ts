@@ -1,0 +1,133 @@
+// A whole deployment on this machine: receiver and workers as processes of their own, a Redis of its own, a schema
+// of its own, and Lean's API played by the simulator over mTLS. Everything it starts it stops by pid.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import { sql } from 'kysely';
+import type { SimulatedCustomers } from '../simulator/customers.ts';
+import {
+  comparedTables,
+  comparedTablesSql,
+  type ComparedTable,
+  type ExpectedRow,
+} from '../simulator/expected-tables.ts';
+import { startLeanServer, type LeanServer } from '../simulator/lean-server.ts';
+import { openTestDatabase, startPrivateRedis, type PrivateEngine, type TestDatabase } from './engines.ts';
+import { testPki, webhookClientName, writePki, type Pki } from './pki.ts';
+import { runMigrate, startRole, type RoleProcess } from './processes.ts';
+
+export interface Deployment {
+  readonly pki: Pki;
+  readonly secret: string;
+  readonly redis: PrivateEngine;
+  readonly database: TestDatabase;
+  readonly lean: LeanServer;
+  /** Resolves when it listens. The same journal and port every time; gives the webhook's address. */
+  startReceiver(): Promise<{ process: RoleProcess; url: string }>;
+  startWorker(): Promise<RoleProcess>;
+  /** Empties the Redis of this deployment, as an operator's slip would. */
+  flushRedis(): Promise<void>;
+  /** The compared tables as text, with the simulator's own queries. */
+  tables(): Promise<Record<ComparedTable, ExpectedRow[]>>;
+  close(): Promise<void>;
+}
+
+export async function startDeployment(options: { customers: SimulatedCustomers }): Promise<Deployment> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'lean-deployment-'));
+  const pki = await testPki();
+  const files = await writePki(pki, path.join(dir, 'certificates'));
+  const redis = await startPrivateRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] });
+  const database = await openTestDatabase({ migrated: false });
+  const appToken = randomUUID();
+  const secret = randomBytes(24).toString('hex');
+  const lean = await startLeanServer({
+    pki,
+    customers: options.customers,
+    appToken,
+    requireClientCertificate: true,
+  });
+  const shared = {
+    LEAN_ENVIRONMENT: 'production',
+    LEAN_REGION: 'ae',
+    REDIS_URL: redis.url,
+    PAYLOAD_KEYS: randomBytes(32).toString('base64'),
+    LEAN_CA_FILE: files.leanChain,
+    OPS_PORT: '0',
+  };
+  const receiverSettings = {
+    ...shared,
+    HOST: '127.0.0.1',
+    VERIFY: 'certificate+signature',
+    LEAN_CLIENT_NAMES: webhookClientName,
+    LEAN_WEBHOOK_SECRET: secret,
+    TLS_CERT_FILE: files.tlsCert,
+    TLS_KEY_FILE: files.tlsKey,
+    JOURNAL_DIR: path.join(dir, 'journal'),
+    JOURNAL_PERSISTENT: 'yes',
+    SHUTDOWN_DELAY_MS: '0',
+  };
+  const workerSettings = {
+    ...shared,
+    DATABASE_URL: database.url ?? '',
+    DATABASE_SCHEMA: database.schema,
+    LEAN_API_URL: lean.url,
+    LEAN_APP_TOKEN: appToken,
+    LEAN_CERT_FILE: files.applicationCert,
+    LEAN_KEY_FILE: files.applicationKey,
+    LEAN_RATE_LIMIT_PER_SECOND: '0',
+  };
+  await runMigrate(workerSettings);
+  const started: RoleProcess[] = [];
+  let port = '0';
+  return {
+    pki,
+    secret,
+    redis,
+    database,
+    lean,
+    async startReceiver() {
+      const process = startRole('receiver', { ...receiverSettings, PORT: port });
+      started.push(process);
+      const url = String((await process.line('listening'))['url']);
+      ({ port } = new URL(url));
+      return { process, url: new URL('/webhooks/lean', url).href };
+    },
+    async startWorker() {
+      const process = startRole('worker', workerSettings);
+      started.push(process);
+      await process.line('listening');
+      return process;
+    },
+    async flushRedis() {
+      const connection = new Redis(redis.url, { maxRetriesPerRequest: 1 });
+      await connection.flushall();
+      connection.disconnect();
+    },
+    tables: () => readTables(database),
+    async close() {
+      for (const process of started) process.kill('SIGKILL');
+      await Promise.all(started.map(({ exited }) => exited));
+      await lean.close();
+      await database.drop();
+      await redis.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function readTables({ database, schema }: TestDatabase): Promise<Record<ComparedTable, ExpectedRow[]>> {
+  const queries = comparedTablesSql(schema);
+  const read = async (table: ComparedTable) =>
+    (await sql.raw<ExpectedRow>(queries[table]).execute(database.db)).rows;
+  const [entities, accounts, balances, transactions] = await Promise.all(
+    comparedTables.map((table) => read(table)),
+  );
+  return {
+    entities: entities ?? [],
+    accounts: accounts ?? [],
+    balances: balances ?? [],
+    transactions: transactions ?? [],
+  };
+}
