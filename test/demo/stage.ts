@@ -1,0 +1,169 @@
+// Everything the demo needs, started in one process and taken down again: engines, a way to Redis that can be cut,
+// Lean's part, receiver and worker.
+import { randomBytes, randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { sql } from 'kysely';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { openMemoryDatabase } from '../../src/embedded/embedded-database.ts';
+import { startEmbeddedRedis } from '../../src/embedded/embedded-redis.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
+import { createReadiness } from '../../src/observability/readiness.ts';
+import { startReceiver } from '../../src/receiver/start-receiver.ts';
+import { openDatabase, postgresDialect, type Database } from '../../src/store/database.ts';
+import { stampInstallation } from '../../src/store/installation-store.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import { startWorker } from '../../src/worker/start-worker.ts';
+import { generateCustomers, type SimulatedEntity } from '../simulator/customers.ts';
+import { startLeanServer, type LeanServer } from '../simulator/lean-server.ts';
+import { createPki, webhookClientName, writePki, type Pki, type PkiPaths } from '../support/pki.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+
+export interface Stage {
+  readonly say: (text: string) => void;
+  readonly pki: Pki;
+  readonly secret: string;
+  /** The webhook's address. */
+  readonly url: string;
+  readonly entity: SimulatedEntity;
+  readonly lean: LeanServer;
+  readonly wayToRedis: TcpProxy;
+  readonly database: Database;
+  /** The service's warnings and errors so far, as it logged them. */
+  troubles(): readonly string[];
+  close(): Promise<void>;
+}
+
+interface StageOptions {
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly say: (text: string) => void;
+}
+
+type Opened = (() => Promise<unknown> | void)[];
+
+export async function startStage({ dir, env, say }: StageOptions): Promise<Stage> {
+  const opened: Opened = [];
+  const close = async (): Promise<void> => {
+    for (const closeOne of opened.splice(0).toReversed()) await closeOne();
+  };
+  try {
+    say('Starting Redis, the database, certificates of the day, a simulated Lean, receiver and worker …');
+    const pki = await createPki();
+    const paths = await writePki(pki, path.join(dir, 'certificates'));
+    const wayToRedis = await openWayToRedis(env['REDIS_URL'], opened);
+    const appToken = randomUUID();
+    const database = await openDemoDatabase({ url: env['DATABASE_URL'], appToken, opened });
+    const secret = randomBytes(24).toString('hex');
+    const customers = generateCustomers({
+      seed: 'demo',
+      entities: 1,
+      accounts: 3,
+      transactions: 120,
+      region: 'ae',
+    });
+    const [entity] = customers.entities;
+    if (entity === undefined) throw new Error('the simulator made no customer');
+    const lean = await startLeanServer({ pki, customers, appToken, requireClientCertificate: true });
+    opened.push(() => lean.close());
+    const settings = settingsOf({ dir, paths, wayToRedis, database, appToken, secret, leanUrl: lean.url });
+    const { url, troubles } = await startService(settings, { database, opened });
+    return { say, pki, secret, url, entity, lean, wayToRedis, database, troubles, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The demo's own proxy, so that cutting the way harms nobody else's Redis. */
+async function openWayToRedis(redisUrl: string | undefined, opened: Opened): Promise<TcpProxy> {
+  let target = redisUrl;
+  if (target === undefined) {
+    const redis = await startEmbeddedRedis();
+    opened.push(() => redis.close());
+    target = redis.url;
+  }
+  const { hostname, port } = new URL(target);
+  const proxy = await startTcpProxy({ host: hostname, port: Number(port || 6379) });
+  opened.push(() => proxy.close());
+  return proxy;
+}
+
+async function openDemoDatabase(options: {
+  url: string | undefined;
+  appToken: string;
+  opened: Opened;
+}): Promise<Database> {
+  const { url, appToken, opened } = options;
+  const schema = `lean_demo_${randomBytes(4).toString('hex')}`;
+  const database =
+    url === undefined
+      ? openMemoryDatabase(schema).database
+      : openDatabase({
+          schema,
+          dialect: postgresDialect({
+            url,
+            poolSize: 8,
+            applicationName: 'lean-demo',
+            onIdleError: () => undefined,
+          }),
+        });
+  opened.push(() => database.close());
+  opened.push(() => sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.db));
+  await migrate(database);
+  await stampInstallation(database, { environment: 'sandbox', region: 'ae', appToken });
+  return database;
+}
+
+interface SettingsOptions {
+  readonly dir: string;
+  readonly paths: PkiPaths;
+  readonly wayToRedis: TcpProxy;
+  readonly database: Database;
+  readonly appToken: string;
+  readonly secret: string;
+  readonly leanUrl: string;
+}
+
+function settingsOf(options: SettingsOptions): Record<string, string> {
+  const { dir, paths, wayToRedis, database, appToken, secret, leanUrl } = options;
+  return {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    VERIFY: 'certificate+signature',
+    TLS_CERT_FILE: paths.tlsCert,
+    TLS_KEY_FILE: paths.tlsKey,
+    LEAN_CA_FILE: paths.leanChain,
+    LEAN_CLIENT_NAMES: webhookClientName,
+    LEAN_WEBHOOK_SECRET: secret,
+    LEAN_ENVIRONMENT: 'sandbox',
+    LEAN_REGION: 'ae',
+    LEAN_API_URL: leanUrl,
+    LEAN_APP_TOKEN: appToken,
+    LEAN_CERT_FILE: paths.applicationCert,
+    LEAN_KEY_FILE: paths.applicationKey,
+    LEAN_RATE_LIMIT_PER_SECOND: '0',
+    PAYLOAD_KEYS: randomBytes(32).toString('base64'),
+    JOURNAL_DIR: path.join(dir, 'journal'),
+    REDIS_URL: `redis://${wayToRedis.host}:${wayToRedis.port}`,
+    QUEUE_PREFIX: `{${database.schema}}`,
+    DATABASE_SCHEMA: database.schema,
+    SHUTDOWN_DELAY_MS: '0',
+  };
+}
+
+async function startService(
+  settings: Readonly<Record<string, string>>,
+  { database, opened }: { database: Database; opened: Opened },
+): Promise<{ url: string; troubles: () => readonly string[] }> {
+  const config = { ...loadConfig('all', settings), REDIS_URL: settings['REDIS_URL'] ?? '' };
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line.trim()) };
+  const logger = createLogger({ level: 'warn', role: 'demo', destination });
+  const parts = { config, logger, metrics: createMetrics(), readiness: createReadiness() };
+  const worker = await startWorker({ ...parts, database });
+  opened.push(() => worker.close());
+  const receiver = await startReceiver(parts);
+  opened.push(() => receiver.close());
+  return { url: receiver.url, troubles: () => lines };
+}
