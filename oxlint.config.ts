@@ -6,7 +6,7 @@ import { defineConfig, type OxlintOverride } from 'oxlint';
  * used on one floor only, so replacing a library means editing one folder.
  */
 const floors: Record<string, [modules: string[], packages: string[]]> = {
-  core: [[], ['zod', 'node:crypto', 'big.js']],
+  core: [[], ['zod', 'node:crypto']],
   config: [['core'], ['zod', 'node:fs']],
   observability: [['core'], ['pino', 'prom-client']],
   tls: [['core'], ['node:fs', 'node:fs/promises', 'node:tls', 'node:net', 'node:crypto']],

@@ -27,9 +27,6 @@ type RoleValues = { [R in Role]: Readonly<z.infer<(typeof roleSchemas)[R]>> };
 /** The same for one role, where what it needs is there for certain. */
 export type RoleConfig<R extends Role> = RoleValues[R] & BesideVariables;
 export type ReceiverConfig = RoleConfig<'receiver'>;
-export type WorkerConfig = RoleConfig<'worker'>;
-export type AllConfig = RoleConfig<'all'>;
-export type MigrateConfig = RoleConfig<'migrate'>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type ReadFile = (path: string) => string;

@@ -10,13 +10,13 @@ const textOrNull = z.string().nullable();
 const dateSchema = z.iso.date();
 
 /** CREDIT is money into the account. Null where the bank does not say: a sign is never guessed. */
-export const creditDebitIndicatorSchema = z.enum(['CREDIT', 'DEBIT']).nullable();
+const creditDebitIndicatorSchema = z.enum(['CREDIT', 'DEBIT']).nullable();
 
 const warningsSchema = z.array(z.string());
 /** Lean's own text of the item, cut out of the reply. */
 const rawSchema = z.string();
 
-export const partySchema = z.strictObject({
+const partySchema = z.strictObject({
   name: textOrNull,
   scheme_name: textOrNull,
   identification: textOrNull,

@@ -65,5 +65,8 @@ export function postgresDialect({ url, poolSize, applicationName, onIdleError }:
     },
   });
   pool.on('error', onIdleError);
+  // The pool listens to idle connections only. One that breaks inside a transaction, between two statements, would end
+  // the process; the next statement on it rejects, and that is how its user learns of it.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return new PostgresDialect({ pool });
 }
