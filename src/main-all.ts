@@ -5,6 +5,7 @@ import { parseEnv } from 'node:util';
 import { startDevelopmentEngines, type DevelopmentEngines } from './embedded/development-engines.ts';
 import { lockEmbeddedFolder } from './embedded/embedded-lock.ts';
 import { AppError } from './core/app-error.ts';
+import { createOpened, type Opened } from './core/opened.ts';
 import { runRole, type RoleContext, type RunningRole } from './operations/run-role.ts';
 import { startReceiver } from './receiver/start-receiver.ts';
 import { stampInstallation } from './store/installation-store.ts';
@@ -46,16 +47,15 @@ async function startAll(context: RoleContext<'all'>): Promise<RunningRole> {
     searchPath: process.env['PATH'] ?? '',
     onIdleError: (error) => logger.write('database_state', { outcome: 'connection_lost', error }),
   });
-  const opened: (() => Promise<void> | void)[] = [() => folder.close(), () => engines.close()];
-  const close = async (): Promise<void> => {
-    for (const closeOne of opened.splice(0).toReversed()) await closeOne();
-  };
+  const opened = createOpened();
+  opened.add(() => folder.close());
+  opened.add(() => engines.close());
   try {
     const url = await startRoles({ context, engines, opened });
     sayHowToGoOn(url, engines);
-    return { url, close };
+    return { url, close: () => opened.closeAll() };
   } catch (error) {
-    await close();
+    await opened.closeAll();
     throw error;
   }
 }
@@ -63,7 +63,7 @@ async function startAll(context: RoleContext<'all'>): Promise<RunningRole> {
 interface Starting {
   readonly context: RoleContext<'all'>;
   readonly engines: DevelopmentEngines;
-  readonly opened: (() => Promise<void> | void)[];
+  readonly opened: Opened;
 }
 
 async function startRoles({ context, engines, opened }: Starting): Promise<string> {
@@ -73,9 +73,9 @@ async function startRoles({ context, engines, opened }: Starting): Promise<strin
   await stampInstallation(database, { environment, region, appToken });
   const config = { ...context.config, REDIS_URL: redisUrl };
   const worker = await startWorker({ ...context, config, database });
-  opened.push(() => worker.close());
+  opened.add(() => worker.close());
   const receiver = await startReceiver({ ...context, config });
-  opened.push(() => receiver.close());
+  opened.add(() => receiver.close());
   return receiver.url;
 }
 

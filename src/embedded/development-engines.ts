@@ -1,6 +1,7 @@
 // The engines of `npm start` where REDIS_URL or DATABASE_URL is unset: started in one folder and stopped with the
 // process that owns it.
 import { join } from 'node:path';
+import { createOpened, type Opened } from '../core/opened.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { openEmbeddedDatabase } from './embedded-database.ts';
 import { startEmbeddedRedis } from './embedded-redis.ts';
@@ -29,36 +30,38 @@ export interface DevelopmentEnginesOptions {
 export async function startDevelopmentEngines(
   options: DevelopmentEnginesOptions,
 ): Promise<DevelopmentEngines> {
-  const opened: (() => Promise<void> | void)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closeOne of opened.splice(0).toReversed()) await closeOne();
-  };
+  const opened = createOpened();
   try {
     const redis = options.redisUrl === undefined ? await startEmbeddedRedis() : null;
-    if (redis) opened.push(() => redis.close());
+    if (redis) opened.add(() => redis.close());
     const { database, engine } = await openDatabaseOf(options, opened);
     const summary = `Redis: ${redis ? 'embedded, in memory' : 'REDIS_URL'}; database: ${engine}`;
-    return { redisUrl: redis?.url ?? options.redisUrl ?? '', database, summary, close };
+    return {
+      redisUrl: redis?.url ?? options.redisUrl ?? '',
+      database,
+      summary,
+      close: () => opened.closeAll(),
+    };
   } catch (error) {
-    await close();
+    await opened.closeAll();
     throw error;
   }
 }
 
 async function openDatabaseOf(
   { dir, schema, searchPath, databaseUrl, poolSize, onIdleError }: DevelopmentEnginesOptions,
-  opened: (() => Promise<void> | void)[],
+  opened: Opened,
 ): Promise<{ database: Database; engine: string }> {
   if (databaseUrl !== undefined) {
     const dialect = postgresDialect({ url: databaseUrl, poolSize, applicationName: 'lean-dev', onIdleError });
     const database = openDatabase({ dialect, schema });
-    opened.push(() => database.close());
+    opened.add(() => database.close());
     return { database, engine: 'DATABASE_URL' };
   }
   const embedded = await openEmbeddedDatabase({ dir, schema, searchPath, onIdleError });
-  opened.push(() => embedded.close());
+  opened.add(() => embedded.close());
   const socket = await startSqlSocket(join(dir, 'sql.sock'), embedded.database);
-  opened.push(() => socket.close());
+  opened.add(() => socket.close());
   const engine = embedded.engine === 'postgres' ? "the machine's Postgres" : 'PGlite';
   return { database: embedded.database, engine: `${engine} under ${dir}` };
 }

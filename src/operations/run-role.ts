@@ -2,6 +2,7 @@
 // orderly end on a signal. Never leaves a process half started: what fails at the start ends it with exit code 1.
 import closeWithGrace from 'close-with-grace';
 import { AppError } from '../core/app-error.ts';
+import { createOpened, type Opened } from '../core/opened.ts';
 import { summarizeConfig } from '../config/config-summary.ts';
 import { loadConfig, type RoleConfig } from '../config/load-config.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
@@ -43,7 +44,7 @@ export async function runRole<R extends ServingRole>({ role, env, start }: RunRo
   logger.write('starting', { node: process.versions.node, config: summarizeConfig(config) });
   for (const { code, variable, problem } of config.warnings)
     logger.write('config_warning', { variable, problem, ...(code !== undefined && { failure_code: code }) });
-  const opened: (() => Promise<void>)[] = [];
+  const opened = createOpened();
   closeOnSignal({ config, role, logger, opened });
   let started = false;
   readiness.register('started', () => (started ? { ok: true } : { ok: false, code: 'STARTING' }));
@@ -51,15 +52,15 @@ export async function runRole<R extends ServingRole>({ role, env, start }: RunRo
     // First up and last down: "not ready" is only of use while somebody can ask.
     const { OPS_HOST: host, OPS_PORT: port } = config;
     const ops = await startOpsListener({ host, port, readiness, metrics });
-    opened.push(() => ops.close());
+    opened.add(() => ops.close());
     const running = await start({ config, logger, metrics, readiness });
-    opened.push(() => running.close());
+    opened.add(() => running.close());
     started = true;
     const { url } = running;
     logger.write('listening', { ...(url !== undefined && { url }), opsUrl: ops.url });
   } catch (error) {
     logger.write('start_failed', { error, ...(error instanceof AppError && { problem: error.message }) });
-    await closeAll(opened);
+    await opened.closeAll();
     process.exit(1);
   }
 }
@@ -79,7 +80,7 @@ interface Closing {
   readonly config: { readonly SHUTDOWN_DELAY_MS: number; readonly SHUTDOWN_TIMEOUT_MS: number };
   readonly role: ServingRole;
   readonly logger: Logger;
-  readonly opened: (() => Promise<void>)[];
+  readonly opened: Opened;
 }
 
 /** Exit code 0 after a signal, 1 after an error nobody caught; a second signal ends at once. */
@@ -98,15 +99,11 @@ function closeOnSignal({ config, role, logger, opened }: Closing): void {
       if (error !== undefined) logger.write('crashed', { error });
       else logger.write('shutdown', { phase: 'begun', signal: signal ?? 'none' });
       try {
-        await closeAll(opened);
+        await opened.closeAll();
       } catch (closeError) {
         logger.write('crashed', { error: closeError });
         throw closeError;
       }
     },
   );
-}
-
-async function closeAll(opened: (() => Promise<void>)[]): Promise<void> {
-  for (const close of opened.splice(0).toReversed()) await close();
 }

@@ -1,5 +1,4 @@
 // What travels in a job, by queue. Whoever takes a job parses it with these first.
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { proofs } from '../core/delivery.ts';
 import type { QueueName } from './queue-names.ts';
@@ -43,8 +42,3 @@ export const jobSchemas: { readonly [Name in QueueName]: z.ZodType<JobDataOf<Nam
   'webhook-events': eventJobSchema,
   'lean-sync': syncJobSchema,
 };
-
-/** A replay raises `replayCount` and so gives the event a job of its own. */
-export function eventJobId(eventKey: string, replayCount: number): string {
-  return `ev_${createHash('sha256').update(eventKey).digest('hex')}_${replayCount}`;
-}

@@ -2,6 +2,7 @@
 // Never waits for Redis to start, and never ends before what was acknowledged is closed away safely.
 import { setTimeout as delay } from 'node:timers/promises';
 import { listenFailure, reachableAuthority } from '../core/listen-address.ts';
+import { createOpened, type Opened } from '../core/opened.ts';
 import type { ReceiverConfig } from '../config/load-config.ts';
 import { openJournal, type Journal } from '../journal/journal.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -48,17 +49,15 @@ const flushSliceMs = 250;
 
 /** Throws TLS_MATERIAL_INVALID, JOURNAL_LOCKED, JOURNAL_CORRUPT, JOURNAL_UNWRITABLE, PAYLOAD_KEY_INVALID or PORT_IN_USE. */
 export async function startReceiver(options: StartReceiverOptions): Promise<RunningReceiver> {
-  const opened: Closer[] = [];
+  const opened = createOpened();
   try {
     const parts = await openParts(options, opened);
     return runParts({ ...options, parts, opened });
   } catch (error) {
-    await closeAll(opened);
+    await opened.closeAll();
     throw error;
   }
 }
-
-type Closer = () => unknown;
 
 interface Parts {
   readonly journal: Journal;
@@ -67,17 +66,17 @@ interface Parts {
   readonly port: number;
 }
 
-async function openParts(options: StartReceiverOptions, opened: Closer[]): Promise<Parts> {
+async function openParts(options: StartReceiverOptions, opened: Opened): Promise<Parts> {
   const { config, logger, metrics, reloadIntervalMs: intervalMs } = options;
   const material = await openLiveMaterial({ config, logger, metrics, ...(intervalMs && { intervalMs }) });
-  opened.push(() => material.close());
+  opened.add(() => material.close());
   const sealed = config.PAYLOAD_SEALING === 'on' && config.PAYLOAD_KEYS !== undefined;
   const journal = await openJournal({
     dir: config.JOURNAL_DIR,
     limitBytes: config.JOURNAL_LIMIT_BYTES,
     keyRing: sealed ? parseKeyRing(config.PAYLOAD_KEYS) : null,
   });
-  opened.push(() => journal.close());
+  opened.add(() => journal.close());
   const queue = openIntakeQueue({
     url: config.REDIS_URL,
     prefix: config.QUEUE_PREFIX,
@@ -85,7 +84,7 @@ async function openParts(options: StartReceiverOptions, opened: Closer[]): Promi
   });
   const forwarder = startForwarder({ journal, queue, onEvent: createForwardReport({ logger, metrics }) });
   // Neither may hold the end up for the sake of a Redis that is away: what they had in hand is in the journal.
-  opened.push(() =>
+  opened.add(() =>
     Promise.race([
       Promise.all([forwarder.close(), queue.close()]),
       delay(forwardingCloseMs, undefined, { ref: false }),
@@ -101,7 +100,7 @@ async function openParts(options: StartReceiverOptions, opened: Closer[]): Promi
     () => measure({ journal, forwarder, material, metrics }),
     measureIntervalMs,
   ).unref();
-  opened.push(() => clearInterval(timer));
+  opened.add(() => clearInterval(timer));
   measure({ journal, forwarder, material, metrics });
   return { journal, forwarder, server, port };
 }
@@ -139,7 +138,7 @@ function createServer({ options, material, journal, forwarder }: ServerParts): P
   });
 }
 
-function runParts(running: StartReceiverOptions & { parts: Parts; opened: Closer[] }): RunningReceiver {
+function runParts(running: StartReceiverOptions & { parts: Parts; opened: Opened }): RunningReceiver {
   const { config, logger, readiness, parts, opened } = running;
   const { journal, forwarder, server, port } = parts;
   let ending = false;
@@ -163,7 +162,7 @@ function runParts(running: StartReceiverOptions & { parts: Parts; opened: Closer
     let rowsLeft = await forwarder.flush(0);
     while (rowsLeft > 0 && leftMs() > 0 && forwarder.state().ok)
       rowsLeft = await forwarder.flush(Math.min(flushSliceMs, leftMs()));
-    await closeAll(opened);
+    await opened.closeAll();
     const durationMs = Math.round(performance.now() - startedMs);
     logger.write('shutdown', { phase: 'closed', rows_left: rowsLeft, duration_ms: durationMs });
   }
@@ -180,19 +179,6 @@ function runParts(running: StartReceiverOptions & { parts: Parts; opened: Closer
       return closing;
     },
   };
-}
-
-/** In the reverse order of opening; one that fails to close does not keep the others open. */
-async function closeAll(opened: Closer[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const closeOne of opened.splice(0).toReversed()) {
-    try {
-      await closeOne();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw new AggregateError(failures, 'closing failed');
 }
 
 function measure({

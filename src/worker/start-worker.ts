@@ -2,6 +2,7 @@
 // but not on a database that is not its own.
 import type { Config } from '../config/load-config.ts';
 import { AppError } from '../core/app-error.ts';
+import { createOpened, type Opened } from '../core/opened.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Readiness } from '../observability/readiness.ts';
@@ -45,21 +46,19 @@ const intakeConcurrency = 4;
 /** Above the 130 s that one call to Lean may take. */
 const syncDeadlineMs = 150_000;
 
-type Closer = () => Promise<void> | void;
-
 /** Throws SCHEMA_OUTDATED, WRONG_INSTALLATION, TLS_MATERIAL_INVALID, PAYLOAD_KEY_INVALID, or what the database throws. */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
-  const opened: Closer[] = [];
+  const opened = createOpened();
   try {
     await startParts(options, opened);
   } catch (error) {
-    await closeAll(opened);
+    await opened.closeAll();
     throw error;
   }
   let closing: Promise<void> | null = null;
   return {
     close() {
-      closing ??= closeAll(opened);
+      closing ??= opened.closeAll();
       return closing;
     },
   };
@@ -76,7 +75,7 @@ interface Parts extends StartWorkerOptions {
   readonly stepBack: StepBack;
 }
 
-async function startParts(options: StartWorkerOptions, opened: Closer[]): Promise<void> {
+async function startParts(options: StartWorkerOptions, opened: Opened): Promise<void> {
   const { config, logger, metrics, readiness } = options;
   const redisUrl = required('REDIS_URL', config.REDIS_URL);
   const prefix = required('QUEUE_PREFIX', config.QUEUE_PREFIX);
@@ -85,23 +84,23 @@ async function startParts(options: StartWorkerOptions, opened: Closer[]): Promis
       ? parseKeyRing(config.PAYLOAD_KEYS)
       : null;
   const openedDatabase = options.database ?? openOwnDatabase(options);
-  if (options.database === undefined) opened.push(() => openedDatabase.close());
+  if (options.database === undefined) opened.add(() => openedDatabase.close());
   const installationId = await checkInstallation(openedDatabase, {
     environment: required('LEAN_ENVIRONMENT', config.LEAN_ENVIRONMENT),
     region: required('LEAN_REGION', config.LEAN_REGION),
     appToken: required('LEAN_APP_TOKEN', config.LEAN_APP_TOKEN),
   });
   const lean = await openLeanAccess({ config, logger, metrics });
-  opened.push(() => lean.close());
+  opened.add(() => lean.close());
   const eventQueue = openEventQueue({ url: redisUrl, prefix });
-  opened.push(() => eventQueue.close());
+  opened.add(() => eventQueue.close());
   const syncQueue = openSyncQueue({ url: redisUrl, prefix });
-  opened.push(() => syncQueue.close());
+  opened.add(() => syncQueue.close());
   const shared = { database: openedDatabase, logger, metrics };
   const check = startDatabaseCheck(shared);
-  opened.push(() => check.close());
+  opened.add(() => check.close());
   const publisher = startChangePublisher(shared);
-  opened.push(() => publisher.close());
+  opened.add(() => publisher.close());
   const reconciler = startReconciler({
     ...shared,
     eventQueue,
@@ -109,7 +108,7 @@ async function startParts(options: StartWorkerOptions, opened: Closer[]): Promis
     installationId,
     ...options.reconciler,
   });
-  opened.push(() => reconciler.close());
+  opened.add(() => reconciler.close());
   const stepBack = createStepBack();
   const parts = {
     ...options,
@@ -143,7 +142,7 @@ function openOwnDatabase({ config, logger }: StartWorkerOptions): Database {
   });
 }
 
-function startRunners(parts: Parts, opened: Closer[]): void {
+function startRunners(parts: Parts, opened: Opened): void {
   const { config, logger, readiness, redisUrl: url, prefix } = parts;
   const { intake, events, sync } = createHandlers(parts);
   const concurrency = config.WORKER_CONCURRENCY;
@@ -175,7 +174,7 @@ function startRunners(parts: Parts, opened: Closer[]): void {
       onEvent: onEvent('lean-sync'),
     }),
   ];
-  opened.push(async () => {
+  opened.add(async () => {
     await Promise.all(runners.map((runner) => runner.close({ handBack: true })));
   });
   readiness.register(
@@ -217,17 +216,4 @@ function writeRunnerEvent(logger: Logger, queue: QueueName, event: RunnerEvent):
   if (event.kind === 'restarted') {
     logger.write('queue_state', { queue, outcome: 'restarted', duration_ms: Math.round(event.silentMs) });
   }
-}
-
-/** In the reverse order of opening; one that fails to close does not keep the others open. */
-async function closeAll(opened: Closer[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const closeOne of opened.splice(0).toReversed()) {
-    try {
-      await closeOne();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw new AggregateError(failures, 'closing the worker failed');
 }

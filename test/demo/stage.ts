@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { sql } from 'kysely';
+import { createOpened, type Opened } from '../../src/core/opened.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { openMemoryDatabase } from '../../src/embedded/embedded-database.ts';
 import { startEmbeddedRedis } from '../../src/embedded/embedded-redis.ts';
@@ -40,13 +41,9 @@ interface StageOptions {
   readonly say: (text: string) => void;
 }
 
-type Opened = (() => Promise<unknown> | void)[];
-
 export async function startStage({ dir, env, say }: StageOptions): Promise<Stage> {
-  const opened: Opened = [];
-  const close = async (): Promise<void> => {
-    for (const closeOne of opened.splice(0).toReversed()) await closeOne();
-  };
+  const opened = createOpened();
+  const close = (): Promise<void> => opened.closeAll();
   try {
     say('Starting Redis, the database, certificates of the day, a simulated Lean, receiver and worker …');
     const pki = await createPki();
@@ -65,7 +62,7 @@ export async function startStage({ dir, env, say }: StageOptions): Promise<Stage
     const [entity] = customers.entities;
     if (entity === undefined) throw new Error('the simulator made no customer');
     const lean = await startLeanServer({ pki, customers, appToken, requireClientCertificate: true });
-    opened.push(() => lean.close());
+    opened.add(() => lean.close());
     const settings = settingsOf({ dir, paths, wayToRedis, database, appToken, secret, leanUrl: lean.url });
     const { url, troubles } = await startService(settings, { database, opened });
     return { say, pki, secret, url, entity, lean, wayToRedis, database, troubles, close };
@@ -80,12 +77,12 @@ async function openWayToRedis(redisUrl: string | undefined, opened: Opened): Pro
   let target = redisUrl;
   if (target === undefined) {
     const redis = await startEmbeddedRedis();
-    opened.push(() => redis.close());
+    opened.add(() => redis.close());
     target = redis.url;
   }
   const { hostname, port } = new URL(target);
   const proxy = await startTcpProxy({ host: hostname, port: Number(port || 6379) });
-  opened.push(() => proxy.close());
+  opened.add(() => proxy.close());
   return proxy;
 }
 
@@ -108,8 +105,8 @@ async function openDemoDatabase(options: {
             onIdleError: () => undefined,
           }),
         });
-  opened.push(() => database.close());
-  opened.push(() => sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.db));
+  opened.add(() => database.close());
+  opened.add(() => sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.db));
   await migrate(database);
   await stampInstallation(database, { environment: 'sandbox', region: 'ae', appToken });
   return database;
@@ -162,8 +159,8 @@ async function startService(
   const logger = createLogger({ level: 'warn', role: 'demo', destination });
   const parts = { config, logger, metrics: createMetrics(), readiness: createReadiness() };
   const worker = await startWorker({ ...parts, database });
-  opened.push(() => worker.close());
+  opened.add(() => worker.close());
   const receiver = await startReceiver(parts);
-  opened.push(() => receiver.close());
+  opened.add(() => receiver.close());
   return { url: receiver.url, troubles: () => lines };
 }
