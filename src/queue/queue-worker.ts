@@ -34,8 +34,12 @@ export interface QueueWorker {
 // delayed jobs to the second; with its version check a refused INFO leaves the worker spinning for good.
 RedisConnection.minimumVersion = RedisConnection.recommendedMinimumVersion;
 
-const lockDurationMs = 30_000;
-const stalledCheckMs = 15_000;
+/**
+ * A job whose worker died, or whose way to the worker broke, is free again after these two: 20 s, half of what BullMQ
+ * takes by default. A worker that is merely slow may then meet a twin, which changes nothing: handlers commit once.
+ */
+const lockDurationMs = 15_000;
+const stalledCheckMs = 5_000;
 /** A worker killed over and over must not fail a job: only attempts do. */
 const stalledLimit = 1_000;
 /** BullMQ obeys a manual pause only where a limiter is set; this one never binds by itself. */

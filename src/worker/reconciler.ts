@@ -9,7 +9,7 @@ import { openEvents, type OpenEventsCursor } from '../store/event-store.ts';
 import { duePendingResults } from '../store/pending-results-store.ts';
 import { openStepJobs } from '../store/sync-step-store.ts';
 import { toEventJob } from './intake-job.ts';
-import { startTimer, type RepeatingTimer } from './repeating-timer.ts';
+import { startTimer, type RepeatingTimer, type TimerAnswer } from './repeating-timer.ts';
 
 export interface ReconcilerOptions {
   readonly database: Database;
@@ -31,29 +31,58 @@ const defaultIntervalMs = 30_000;
 const defaultOlderThanMs = 60_000;
 const defaultLimit = 1_000;
 
-export function startReconciler(options: ReconcilerOptions): RepeatingTimer {
-  const { logger, intervalMs = defaultIntervalMs } = options;
+export interface Reconciler extends RepeatingTimer {
+  /** Jobs could not be added: from now on a round a second, of any age, until one gets through. */
+  jobsMissed(): void;
+}
+
+export function startReconciler(options: ReconcilerOptions): Reconciler {
+  const { logger, intervalMs = defaultIntervalMs, olderThanMs = defaultOlderThanMs } = options;
   let cursor: OpenEventsCursor | null = null;
-  return startTimer({
-    intervalMs,
-    jitter: 0.2,
-    async run() {
-      const from = cursor;
-      cursor = null;
-      cursor = await reconcile(options, from);
-      return cursor === null ? 'rest' : 'again';
+  let missed = false;
+  let running = false;
+  let failing = false;
+
+  async function round(): Promise<TimerAnswer> {
+    const [from, wasMissed] = [cursor, missed];
+    cursor = null;
+    missed = false;
+    running = true;
+    try {
+      cursor = await reconcile({ ...options, olderThanMs: wasMissed ? 0 : olderThanMs }, from);
+      // More of the same is to come, of any age.
+      missed ||= wasMissed && cursor !== null;
+      failing = false;
+    } catch (error) {
+      missed ||= wasMissed;
+      // One line for an outage, however long it lasts.
+      if (!failing) logger.write('reconcile', { outcome: 'failed', error });
+      failing = true;
+    } finally {
+      running = false;
+    }
+    if (cursor !== null) return 'again';
+    return missed ? 'soon' : 'rest';
+  }
+
+  const onError = (error: unknown): void => logger.write('reconcile', { outcome: 'failed', error });
+  const timer = startTimer({ intervalMs, jitter: 0.2, run: round, onError });
+  return {
+    ...timer,
+    jobsMissed() {
+      // A round under way or about to come sees the mark; only a long pause must be cut short.
+      if (!missed && !running) timer.wake();
+      missed = true;
     },
-    onError: (error) => logger.write('reconcile', { outcome: 'failed', error }),
-  });
+  };
 }
 
 /** Returns where to go on when there were more events than one round takes. */
 async function reconcile(
-  options: ReconcilerOptions,
+  options: ReconcilerOptions & { olderThanMs: number },
   after: OpenEventsCursor | null,
 ): Promise<OpenEventsCursor | null> {
-  const { database, eventQueue, syncQueue, logger, metrics } = options;
-  const { limit = defaultLimit, olderThanMs = defaultOlderThanMs } = options;
+  const { database, eventQueue, syncQueue, logger, metrics, olderThanMs, limit = defaultLimit } = options;
   const startedAt = performance.now();
   await publishInstallation(options);
   // The lock only keeps workers from doing the same at the same moment; it need not outlast the reading.

@@ -13,10 +13,14 @@ interface TimerOptions {
   readonly intervalMs: number;
   /** The pause varies by up to this part of itself either way, so that workers do not march in step; 0 when left out. */
   readonly jitter?: number;
-  /** `again`: there is more, go on without a pause. */
-  readonly run: () => Promise<'again' | 'rest'>;
+  /** `again`: there is more, go on without a pause; `soon`: something could not be done, try again in a second. */
+  readonly run: () => Promise<TimerAnswer>;
   readonly onError: (error: unknown) => void;
 }
+
+export type TimerAnswer = 'again' | 'soon' | 'rest';
+
+const soonMs = 1_000;
 
 /** The first run comes at once. */
 export function startTimer({ intervalMs, jitter = 0, run, onError }: TimerOptions): RepeatingTimer {
@@ -28,11 +32,12 @@ export function startTimer({ intervalMs, jitter = 0, run, onError }: TimerOption
     while (!closing.signal.aborted) {
       woken = false;
       const answer = await runSafely();
-      if (answer === 'rest' && !woken && !closing.signal.aborted) await pause();
+      if (answer === 'again' || woken || closing.signal.aborted) continue;
+      await pause(answer === 'soon' ? soonMs : intervalMs);
     }
   }
 
-  async function runSafely(): Promise<'again' | 'rest'> {
+  async function runSafely(): Promise<TimerAnswer> {
     try {
       return await run();
     } catch (error) {
@@ -41,9 +46,9 @@ export function startTimer({ intervalMs, jitter = 0, run, onError }: TimerOption
     }
   }
 
-  function pause(): Promise<void> {
+  function pause(aboutMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const pauseMs = intervalMs * (1 + jitter * (2 * Math.random() - 1));
+      const pauseMs = aboutMs * (1 + jitter * (2 * Math.random() - 1));
       const timer = setTimeout(resolve, pauseMs);
       endPause = () => {
         clearTimeout(timer);

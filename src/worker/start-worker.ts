@@ -70,8 +70,8 @@ interface Parts extends StartWorkerOptions {
   readonly openedDatabase: Database;
   readonly keyRing: KeyRing | null;
   readonly lean: LeanAccess;
-  readonly eventQueue: EventQueue;
-  readonly syncQueue: SyncQueue;
+  readonly eventQueue: Pick<EventQueue, 'add'>;
+  readonly syncQueue: Pick<SyncQueue, 'add'>;
   readonly stepBack: StepBack;
 }
 
@@ -117,8 +117,8 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
     openedDatabase,
     keyRing,
     lean,
-    eventQueue,
-    syncQueue,
+    eventQueue: tellingMisses(eventQueue, () => reconciler.jobsMissed()),
+    syncQueue: tellingMisses(syncQueue, () => reconciler.jobsMissed()),
     stepBack,
   };
   startRunners(parts, opened);
@@ -128,6 +128,20 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
 function required<Value>(name: string, value: Value | undefined): Value {
   if (value === undefined) throw new AppError('CONFIG_INVALID', `${name} is required by a worker`);
   return value;
+}
+
+/** What is in Postgres without a job then waits for the reconciler's next second and not for its usual minute. */
+function tellingMisses<Job>(queue: { add(jobs: readonly Job[]): Promise<void> }, missed: () => void) {
+  return {
+    async add(jobs: readonly Job[]): Promise<void> {
+      try {
+        await queue.add(jobs);
+      } catch (error) {
+        missed();
+        throw error;
+      }
+    },
+  };
 }
 
 function openOwnDatabase({ config, logger }: StartWorkerOptions): Database {

@@ -1,0 +1,74 @@
+// What makes jobs again from Postgres, with a real database and queues that can be out of reach.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/core/app-error.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
+import type { EventQueueJob } from '../../src/queue/work-queues.ts';
+import { startReconciler, type Reconciler } from '../../src/worker/reconciler.ts';
+import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { eventually } from '../support/eventually.ts';
+import { entityBody } from '../support/event-bodies.ts';
+import { silentLogger } from '../support/silent-logger.ts';
+import { createWorkerParts } from '../support/worker-parts.ts';
+
+const aDayMs = 86_400_000;
+
+let test: TestDatabase;
+beforeAll(async () => {
+  test = await openTestDatabase();
+  // Stored, and its job "lost": the parts' queues only remember.
+  await createWorkerParts(test.database).intake([{ body: entityBody({ entityId: 'entity' }) }]);
+});
+afterAll(() => test.drop());
+
+/** Event jobs as a Redis would see them; out of reach until `back`. */
+function queueAway() {
+  const added: EventQueueJob[] = [];
+  const state = { away: true, refused: 0 };
+  return {
+    added,
+    state,
+    async add(jobs: readonly EventQueueJob[]): Promise<void> {
+      if (state.away) {
+        state.refused += 1;
+        throw new AppError('QUEUE_UNAVAILABLE', 'out of reach');
+      }
+      added.push(...jobs);
+    },
+    publishInstallation: (id: string) => Promise.resolve(id),
+  };
+}
+
+describe('the reconciler', () => {
+  let reconciler: Reconciler;
+  const start = (eventQueue: ReturnType<typeof queueAway>): void => {
+    reconciler = startReconciler({
+      database: test.database,
+      eventQueue,
+      syncQueue: { add: () => Promise.resolve() },
+      installationId: 'installation',
+      logger: silentLogger,
+      metrics: createMetrics({ processMetrics: false }),
+      intervalMs: aDayMs,
+      olderThanMs: aDayMs,
+    });
+  };
+
+  it('leaves alone what is young enough to have its job', async () => {
+    const eventQueue = queueAway();
+    eventQueue.state.away = false;
+    start(eventQueue);
+    await reconciler.close();
+    expect(eventQueue.added).toEqual([]);
+  });
+
+  it('adds what was missed, of any age, as soon as Redis is back', async () => {
+    const eventQueue = queueAway();
+    start(eventQueue);
+    reconciler.jobsMissed();
+    await eventually(() => expect(eventQueue.state.refused).toBeGreaterThan(1));
+    eventQueue.state.away = false;
+    await eventually(() => expect(eventQueue.added).toHaveLength(1));
+    await reconciler.close();
+    expect(eventQueue.added).toHaveLength(1);
+  });
+});
