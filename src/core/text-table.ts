@@ -22,7 +22,9 @@ export function textTable(rows: readonly Readonly<Record<string, unknown>>[]): s
 }
 
 function cellText(value: unknown): string {
-  const text = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
+  const given = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
+  // A bank's text may hold line breaks and control characters, which would leave the table or worse.
+  const text = given.replace(/[\p{C}\s]+/gu, ' ');
   return text.length > maximumWidth ? `${text.slice(0, maximumWidth - 1)}…` : text;
 }
 

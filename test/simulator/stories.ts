@@ -9,7 +9,7 @@ import {
   terminalStatus,
   type WebhookEvent,
 } from './webhook-bodies.ts';
-import { createWebhookSender, type DeliveryRecord } from './webhook-sender.ts';
+import { createWebhookSender, type DeliveryRecord, type WebhookSender } from './webhook-sender.ts';
 
 export const storyNames = ['link-bank', 'refresh', 'revoke', 'forge', 'duplicate'] as const;
 export type StoryName = (typeof storyNames)[number];
@@ -50,10 +50,15 @@ export interface StoryReport {
 /** Sends the story's webhooks one after the other, each once, and tells what became of them. */
 export async function playStory(story: StoryName, stage: StoryStage): Promise<StoryReport> {
   const deliveries: StoryDelivery[] = [];
-  for (const scene of scenesOf(story, stage)) {
-    const delivery = await playScene(scene, stage);
-    deliveries.push(delivery);
-    stage.onDelivery?.(delivery);
+  const senders = createSenders(stage);
+  try {
+    for (const scene of scenesOf(story, stage)) {
+      const delivery = await playScene(scene, senders.of(scene));
+      deliveries.push(delivery);
+      stage.onDelivery?.(delivery);
+    }
+  } finally {
+    await senders.close();
   }
   return { story, ok: deliveries.every(({ asExpected }) => asExpected), deliveries };
 }
@@ -117,22 +122,36 @@ function refreshEvents(entity: SimulatedEntity): WebhookEvent[] {
   );
 }
 
-async function playScene(scene: Scene, stage: StoryStage): Promise<StoryDelivery> {
-  const { title, expected, event, identity, secret } = scene;
-  const sender = createWebhookSender({
-    url: stage.url,
-    identity,
-    secret,
-    retryMinutes: [],
-    ...(stage.ca === undefined ? {} : { ca: stage.ca }),
-  });
-  try {
-    const record = await sender.send(event);
-    const asExpected = expected === 'acknowledged' ? record.acked : wasRefused(record);
-    return { title, expected, record, asExpected };
-  } finally {
-    await sender.close();
-  }
+/** One sender, and so one kept connection, for scenes in a row that come from the same hand. */
+function createSenders({ url, ca }: StoryStage) {
+  let current: { hand: Pick<Scene, 'identity' | 'secret'>; sender: WebhookSender } | null = null;
+  const opened: WebhookSender[] = [];
+  return {
+    of({ identity, secret }: Scene): WebhookSender {
+      if (current?.hand.identity === identity && current.hand.secret === secret) return current.sender;
+      const sender = createWebhookSender({
+        url,
+        identity,
+        secret,
+        connections: 1,
+        retryMinutes: [],
+        ...(ca === undefined ? {} : { ca }),
+      });
+      opened.push(sender);
+      current = { hand: { identity, secret }, sender };
+      return sender;
+    },
+    async close() {
+      await Promise.all(opened.map((sender) => sender.close()));
+    },
+  };
+}
+
+async function playScene(scene: Scene, sender: WebhookSender): Promise<StoryDelivery> {
+  const { title, expected, event } = scene;
+  const record = await sender.send(event);
+  const asExpected = expected === 'acknowledged' ? record.acked : wasRefused(record);
+  return { title, expected, record, asExpected };
 }
 
 /** Refused is an answer of 401 or 403, or a handshake that failed; a service that is not there refuses nobody. */
