@@ -1,5 +1,5 @@
 // Answers what never became a request: bytes that are not HTTP, headers without end, handshakes that failed.
-// Answers a socket once at most, with a fixed text that repeats nothing of what was sent, and closes it.
+// Never answers in the place of a whole request that waits for its own answer, and repeats nothing of what was sent.
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -14,9 +14,9 @@ interface ConnectionErrorsOptions {
 }
 
 export interface ConnectionErrors {
-  /** From now on this request is what the socket is busy with. */
+  /** From now on the socket owes this request an answer. */
   readonly opened: (request: IncomingMessage, record: DeliveryRecord) => void;
-  /** The request was read to its end and answered: the socket is free for the next one. */
+  /** The request was read to its end and its answer has left. */
   readonly settled: (request: IncomingMessage) => void;
   /** For `clientError` of node:http: the parser gave up, or a request took too long. */
   readonly answer: (error: NodeJS.ErrnoException, socket: Socket) => void;
@@ -24,6 +24,8 @@ export interface ConnectionErrors {
   readonly handshakeFailed: (error: NodeJS.ErrnoException, socket: TLSSocket) => void;
   /** For `drop` of node:net: too many connections. */
   readonly dropped: () => void;
+  /** For `error` of a socket that listens: a connection could not be accepted. */
+  readonly acceptFailed: (error: NodeJS.ErrnoException) => void;
 }
 
 /** Reasons a connection ended before a request; the labels of a metric, so a closed list. */
@@ -32,10 +34,14 @@ type ConnectionRefusal =
   | 'CERTIFICATE_INVALID'
   | 'HANDSHAKE_FAILED'
   | 'TOO_MANY_CONNECTIONS'
+  | 'ACCEPT_FAILED'
   | RequestRefusal;
 
 export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOptions): ConnectionErrors {
-  const busyWith = new WeakMap<Socket, DeliveryRecord>();
+  /** By socket, in order of arrival: a sender may write its next request before it has the answer to the last. */
+  const unanswered = new WeakMap<Socket, Map<IncomingMessage, DeliveryRecord>>();
+  /** Sent bytes that we cannot read behind requests that we could; closed once those are answered. */
+  const ending = new WeakSet<Socket>();
 
   function refused(reason: ConnectionRefusal, details: { cause?: string; socket?: Socket } = {}): void {
     metrics.connectionsRefused.inc({ reason });
@@ -48,15 +54,26 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
   }
 
   return {
-    opened: (request, record) => void busyWith.set(request.socket, record),
-    settled: (request) => void busyWith.delete(request.socket),
+    opened(request, record) {
+      const requests = unanswered.get(request.socket) ?? new Map<IncomingMessage, DeliveryRecord>();
+      unanswered.set(request.socket, requests.set(request, record));
+    },
+    settled(request) {
+      const { socket } = request;
+      const requests = unanswered.get(socket);
+      requests?.delete(request);
+      if (ending.has(socket) && !hasWhole(requests)) socket.destroySoon();
+    },
     answer(error, socket) {
       const refusal = refusalOf(error);
-      const record = busyWith.get(socket);
-      const unanswered = record === undefined || (record.outcome === null && !record.complete);
-      // Nothing may be written where an answer was given already, nor where the next one belongs to an earlier
-      // request that is still being made durable: that sender gets no answer and sends again.
-      if (refusal === null || !unanswered) return closeUnlessAnswering(socket, record);
+      const requests = unanswered.get(socket);
+      if (refusal !== null && hasWhole(requests)) {
+        if (!ending.has(socket)) refused(refusal, { socket });
+        return void ending.add(socket);
+      }
+      const record = requests?.values().next().value;
+      if (refusal === null || (record && record.outcome !== null))
+        return closeUnlessAnswering(socket, record);
       if (record) record.outcome = refusal;
       else refused(refusal, { socket });
       if (!socket.writable) return void socket.destroy();
@@ -67,7 +84,13 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
       refused(reason, { cause, socket });
     },
     dropped: () => refused('TOO_MANY_CONNECTIONS'),
+    acceptFailed: (error) => refused('ACCEPT_FAILED', { cause: error.code ?? error.name }),
   };
+}
+
+/** Only the last request of a socket can be there in part, and bytes that cannot be read belong to that one. */
+function hasWhole(requests: ReadonlyMap<IncomingMessage, DeliveryRecord> | undefined): boolean {
+  return requests?.keys().some(({ complete }) => complete) ?? false;
 }
 
 /** An early refusal is on its way out and closes the socket itself. */

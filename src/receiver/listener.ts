@@ -4,6 +4,7 @@ import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { ConnectionErrors } from './connection-errors.ts';
+import { trackConnections } from './open-connections.ts';
 import { secureContextOptions, tlsServerOptions, type TlsMaterial } from './tls-server.ts';
 
 export interface ListenerLimits {
@@ -16,6 +17,8 @@ export interface ListenerLimits {
   readonly keepAliveTimeoutMs: number;
   /** How often the three above are looked at. */
   readonly checkingIntervalMs: number;
+  /** An older one ends with its next answer, so that its peer is verified anew: an issuer may have expired since. */
+  readonly maxConnectionAgeMs: number;
 }
 
 const defaultLimits: ListenerLimits = {
@@ -24,6 +27,7 @@ const defaultLimits: ListenerLimits = {
   requestTimeoutMs: 10_000,
   keepAliveTimeoutMs: 75_000,
   checkingIntervalMs: 500,
+  maxConnectionAgeMs: 3_600_000,
 };
 
 /** How long the last answer may take to leave before its connection is cut, once nothing else is in flight. */
@@ -41,54 +45,54 @@ export interface Listener {
   readonly server: http.Server;
   listen(address: { host: string; port: number }): Promise<number>;
   replaceTls(material: TlsMaterial): void;
-  /** True when the answer must end this connection: we are closing, or it was verified under former anchors. */
-  isClosing(socket: Socket): boolean;
+  /** True when the next answer must end this connection: we are closing, or its peer has to be verified anew. */
+  mustClose(socket: Socket): boolean;
   drain(options: { timeoutMs: number }): Promise<void>;
 }
 
 export function createListener(options: ListenerOptions): Listener {
   const { errors, maxConnections } = options;
-  const server = createServer(options);
+  const limits = { ...defaultLimits, ...options.limits };
+  const server = createServer(options, limits);
   server.maxConnections = maxConnections;
   // An expectation nobody knows is no reason to answer 417 and lose a delivery; 100-continue is node's.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('drop', errors.dropped);
   server.on('tlsClientError', errors.handshakeFailed);
 
-  const sockets = trackSockets(server);
+  const connections = trackConnections(server, { maxAgeMs: limits.maxConnectionAgeMs });
   const requests = trackRequests(server);
   let draining = false;
   let material = options.tls;
-  /** Connections whose peer was verified against the anchors and the revocation list in force. */
-  let verified = new WeakSet<Socket>();
-  server.on('secureConnection', (socket: Socket) => verified.add(socket));
 
   return {
     server,
-    listen: (address) => listen(server, address),
+    async listen(address) {
+      const port = await listen(server, address);
+      // A connection that could not be accepted is not the end of the others.
+      server.on('error', errors.acceptFailed);
+      return port;
+    },
     replaceTls(next) {
       if (!(server instanceof https.Server)) return;
       const trustChanged = trustOf(next) !== trustOf(material);
       server.setSecureContext(secureContextOptions(next));
       material = next;
-      if (!trustChanged) return;
-      verified = new WeakSet();
-      server.closeIdleConnections();
+      if (trustChanged) connections.forgetTrust();
     },
-    isClosing: (socket) => draining || (material !== null && !verified.has(socket)),
+    mustClose: (socket) => draining || !connections.isCurrent(socket),
     async drain({ timeoutMs }) {
       draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const answered = requests.whenNone().then(() => delay(flushMs));
       await Promise.race([closed, answered, delay(timeoutMs)]);
-      for (const socket of sockets) socket.destroy();
+      connections.destroyAll();
       await closed;
     },
   };
 }
 
-function createServer({ tls, limits, handle }: ListenerOptions): http.Server {
-  const bounds = { ...defaultLimits, ...limits };
+function createServer({ tls, handle }: ListenerOptions, bounds: ListenerLimits): http.Server {
   const parser = {
     maxHeaderSize: bounds.maxHeaderBytes,
     headersTimeout: bounds.headersTimeoutMs,
@@ -111,16 +115,6 @@ function listen(server: http.Server, { host, port }: { host: string; port: numbe
       resolve(typeof address === 'object' && address !== null ? address.port : port);
     });
   });
-}
-
-/** Every connection below TLS, so that half a handshake cannot keep the process from ending. */
-function trackSockets(server: http.Server): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  return sockets;
 }
 
 function trackRequests(server: http.Server): { whenNone(): Promise<void> } {

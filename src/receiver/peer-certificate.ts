@@ -1,7 +1,7 @@
-// Reads what a connection's peer presented, once per connection, and whether it is on the list of names.
+// Reads the certificate that a connection's peer presented, once per connection, and whether it is on the list of names.
 // Remembers verdicts about names for a bounded number of certificates; dates are never remembered as a verdict.
-import { X509Certificate, createHash } from 'node:crypto';
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { createHash, type X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import { matchesLeafPin, readLeafNames, type LeafPin } from '../tls/leaf-pins.ts';
 import type { PeerCertificate } from './verify-delivery.ts';
 
@@ -12,8 +12,6 @@ interface LeafVerdict {
 
 /** Lean has one sender certificate, or two around a renewal; the rest of the room is for strangers to push each other out. */
 const rememberedLeaves = 64;
-/** A path longer than this does not come out of OpenSSL's default depth; it bounds the walk below. */
-const maxChainLength = 101;
 
 export interface PeerReader {
   /** null when the peer presented no certificate. */
@@ -38,35 +36,20 @@ export function createPeerReader({ pins }: { pins: readonly LeafPin[] }): PeerRe
     read(socket) {
       const known = bySocket.get(socket);
       if (known) return known;
-      const [leaf, ...issuers] = presentedChain(socket);
+      const leaf = socket.getPeerX509Certificate();
       if (leaf === undefined) return null;
       const sha256 = createHash('sha256').update(leaf.raw).digest('hex');
-      const chain = [leaf, ...issuers];
       const peer = {
         sha256,
         ...judgeLeaf(leaf, sha256),
-        validFromMs: Math.max(...chain.map((certificate) => certificate.validFromDate.getTime())),
-        validToMs: Math.min(...chain.map((certificate) => certificate.validToDate.getTime())),
+        validFromMs: leaf.validFromDate.getTime(),
+        validToMs: leaf.validToDate.getTime(),
         chainVerified: socket.authorized,
       };
       bySocket.set(socket, peer);
       return peer;
     },
   };
-}
-
-/** The leaf, then the issuers as OpenSSL completed them from the anchors, up to the root. */
-function presentedChain(socket: TLSSocket): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  const seen = new Set<string>();
-  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  // node:tls gives an empty object for "none" and lets a root be its own issuer.
-  while (next?.raw !== undefined && !seen.has(next.fingerprint256) && chain.length < maxChainLength) {
-    seen.add(next.fingerprint256);
-    chain.push(new X509Certificate(next.raw));
-    next = next.issuerCertificate;
-  }
-  return chain;
 }
 
 function printNames(leaf: X509Certificate): string {

@@ -1,5 +1,6 @@
 // The public HTTP listener around the judgements: reads one POST as raw bytes and says what became of it.
 // Never answers 200 before the bytes are durable, and never answers with a byte of the request.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import {
@@ -47,13 +48,16 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
   const errors = createConnectionErrors({ logger, metrics });
   const maxConnections = Math.max(256, 4 * options.inFlightLimit);
   const listeners: Listener[] = [];
+  const report = createDeliveryReport({ logger, metrics });
+  const track = createTracking({ errors, report });
   const app = Fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes,
     exposeHeadRoutes: false,
     clientErrorHandler: errors.answer,
     // An address that cannot be decoded is not ours. Fastify's own answer would quote it.
-    frameworkErrors: (_error, _request, reply) => void send(reply, { outcome: 'NOT_FOUND', close: true }),
+    frameworkErrors: (_error, { raw: request }, reply) =>
+      refuse(reply, track({ request, response: reply.raw }), 'NOT_FOUND'),
     serverFactory(handle) {
       const listener = createListener({ tls, maxConnections, errors, limits, handle });
       listeners.push(listener);
@@ -62,10 +66,15 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
   });
   const [listener] = listeners;
   if (listener === undefined) throw new TypeError('Fastify made no server');
+  const records = new WeakMap<FastifyRequest, DeliveryRecord>();
+  // Before helmet's hook, which waits: the next bytes of the same sender may be no HTTP, and then this must be known.
+  app.addHook('onRequest', (request, reply, done) => {
+    records.set(request, track({ request: request.raw, response: reply.raw }));
+    done();
+  });
   await app.register(helmet);
   const rules = { ...options, peers: createPeerReader({ pins: options.pins }) };
-  const report = createDeliveryReport({ logger, metrics });
-  registerDeliveries({ app, rules, listener, errors, report, metrics });
+  registerDeliveries({ app, rules, listener, records, metrics });
   await app.ready();
   return {
     listen: (address) => listener.listen(address),
@@ -77,28 +86,36 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
   };
 }
 
+/** Begins the record of a request, which leaves its line and figures when the answer has left or the sender has. */
+type Tracking = (exchange: { request: IncomingMessage; response: ServerResponse }) => DeliveryRecord;
+
+function createTracking(parts: { errors: ConnectionErrors; report: DeliveryReport }): Tracking {
+  const { errors, report } = parts;
+  return ({ request, response }) => {
+    const record = beginRecord(request.socket.remoteAddress);
+    errors.opened(request, record);
+    response.once('close', () => {
+      report.finish(record);
+      if (record.complete) errors.settled(request);
+    });
+    return record;
+  };
+}
+
 interface Registration {
   readonly app: FastifyInstance;
   readonly rules: AcceptanceRules;
   readonly listener: Listener;
-  readonly errors: ConnectionErrors;
-  readonly report: DeliveryReport;
+  readonly records: WeakMap<FastifyRequest, DeliveryRecord>;
   readonly metrics: Metrics;
 }
 
-function registerDeliveries({ app, rules, listener, errors, report, metrics }: Registration): void {
-  const records = new WeakMap<FastifyRequest, DeliveryRecord>();
+function registerDeliveries({ app, rules, listener, records, metrics }: Registration): void {
   let inFlight = 0;
   const recordOf = (request: FastifyRequest) => records.get(request) ?? beginRecord(request.ip);
 
   app.addHook('onRequest', (request, reply, done) => {
-    const record = beginRecord(request.socket.remoteAddress);
-    records.set(request, record);
-    errors.opened(request.raw, record);
-    reply.raw.once('close', () => {
-      report.finish(record);
-      if (record.complete) errors.settled(request.raw);
-    });
+    const record = recordOf(request);
     const refusal = judgeHead(rules, { request, record, inFlight });
     if (refusal !== null) return refuse(reply, record, refusal);
     metrics.inFlight.set((inFlight += 1));
@@ -116,7 +133,7 @@ function registerDeliveries({ app, rules, listener, errors, report, metrics }: R
     const record = recordOf(request);
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
     record.outcome = await acceptBody(rules, { request, record, body });
-    return send(reply, { outcome: record.outcome, close: listener.isClosing(request.raw.socket) });
+    return send(reply, { outcome: record.outcome, close: listener.mustClose(request.raw.socket) });
   });
 
   app.setErrorHandler((error, request, reply) => {

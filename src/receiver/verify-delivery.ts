@@ -9,7 +9,7 @@ export interface PeerCertificate {
   readonly sha256: string;
   /** The leaf's exact names as LEAN_CLIENT_NAMES would hold them, for the log. */
   readonly names: string;
-  /** The span in which the leaf and every issuer above it are valid, as epoch milliseconds. */
+  /** The span in which the leaf itself is valid, as epoch milliseconds. */
   readonly validFromMs: number;
   readonly validToMs: number;
   /** The handshake's own verdict about the chain. */
@@ -20,12 +20,20 @@ export interface PeerCertificate {
 
 export type CertificateRefusal = 'CERTIFICATE_REQUIRED' | 'CERTIFICATE_INVALID' | 'CERTIFICATE_NOT_LEAN';
 
-/** null = it is Lean's. Dates are looked at again on each request, because a connection outlives a handshake. */
+/** null = it is Lean's. */
 export function judgeCertificate(peer: PeerCertificate | null, nowMs: number): CertificateRefusal | null {
   if (peer === null) return 'CERTIFICATE_REQUIRED';
-  const inDate = peer.validFromMs <= nowMs && nowMs <= peer.validToMs;
-  if (!peer.chainVerified || !inDate) return 'CERTIFICATE_INVALID';
+  if (!chainStands(peer, nowMs)) return 'CERTIFICATE_INVALID';
   return peer.isLean ? null : 'CERTIFICATE_NOT_LEAN';
+}
+
+/**
+ * The one judgement about the chain that each request gets. The handshake verified all of it; the leaf's dates are looked
+ * at again, because a connection outlives a handshake. Issuers' dates are not: what a peer presents is not the path that
+ * was verified (an expired cross-certificate in it proves nothing), and the greatest age of a connection covers them.
+ */
+function chainStands({ chainVerified, validFromMs, validToMs }: PeerCertificate, nowMs: number): boolean {
+  return chainVerified && validFromMs <= nowMs && nowMs <= validToMs;
 }
 
 export type SignatureRefusal = 'SIGNATURE_MISSING' | 'SIGNATURE_INVALID';

@@ -33,9 +33,13 @@ export function watchMaterial<Material>(options: WatchOptions<Material>): Materi
   async function look(): Promise<void> {
     const state = await fingerprint(files);
     if (closed || state === seen) return;
+    const [loaded] = await Promise.allSettled([load()]);
+    const stateAfter = await fingerprint(files);
+    // Files that changed under the load may have been read as halves of two states: the next look tells.
+    if (closed || stateAfter !== state) return;
     seen = state;
-    const material = await load();
-    if (!closed) onChange(material);
+    if (loaded.status === 'rejected') onError(loaded.reason);
+    else onChange(loaded.value);
   }
 
   const timer = setInterval(() => {

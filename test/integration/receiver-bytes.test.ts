@@ -78,6 +78,8 @@ describe('authentic bytes are kept as they came', () => {
 });
 
 const post = 'POST /webhooks/lean HTTP/1.1\r\nHost: a\r\n';
+/** An answer may follow the body of the one before without a line between them. */
+const statusesOf = (answers: string) => answers.match(/HTTP\/1\.1 \d+/g);
 const manyHeaders = (count: number) =>
   Array.from({ length: count }, (_, index) => `X-${index}: 1\r\n`).join('');
 
@@ -100,7 +102,7 @@ describe('what is not a request we read gets one answer and a closed connection'
     const { socket, received } = await connectRaw(server);
     socket.write(bytes);
     const answers = await received;
-    expect(answers.match(/^HTTP\/1\.1 \d+/gm)).toEqual([`HTTP/1.1 ${status}`]);
+    expect(statusesOf(answers)).toEqual([`HTTP/1.1 ${status}`]);
     expect(answers.toLowerCase()).toContain('connection: close');
     expect(server.kept).toEqual([]);
   });
@@ -115,18 +117,30 @@ describe('what is not a request we read gets one answer and a closed connection'
     });
     const { socket, received } = await connectRaw(server);
     socket.write(bytes);
-    expect((await received).match(/^HTTP\/1\.1 \d+/gm)).toEqual(['HTTP/1.1 408']);
+    expect(statusesOf(await received)).toEqual(['HTTP/1.1 408']);
   });
 
-  it('bytes behind a whole request do not take its answer away nor add a second one to it', async () => {
+  it.each([
+    ['no HTTP at all', 'no HTTP at all\r\n\r\n'],
+    ['a next request with a bad chunk', `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n`],
+    ['a next request with too long a head', `${post}X-Big: ${'x'.repeat(20_000)}\r\n\r\n`],
+  ])('behind whole requests: those keep their answers and get no other one: %s', async (_name, bytes) => {
     const gate = Promise.withResolvers<number>();
     const server = await start({ journal: { append: () => gate.promise } });
-    const { socket, received } = await connectRaw(server);
-    socket.write(`${post}lean-signature: ${sign('', testSecret)}\r\nContent-Length: 0\r\n\r\n`);
-    await expect.poll(async () => (await server.metrics.inFlight.get()).values[0]?.value).toBe(1);
-    socket.write('no HTTP at all\r\n\r\n');
+    const whole = `${post}lean-signature: ${sign('', testSecret)}\r\nContent-Length: 0\r\n\r\n`;
+    // In one write the bytes are there before the request has been judged, in two they come while it is kept.
+    const together = await connectRaw(server);
+    together.socket.write(whole + whole + bytes);
+    const apart = await connectRaw(server);
+    apart.socket.write(whole);
+    await expect.poll(async () => (await server.metrics.inFlight.get()).values[0]?.value).toBeGreaterThan(2);
+    apart.socket.write(bytes);
+    await expect
+      .poll(async () => (await server.metrics.connectionsRefused.get()).values)
+      .toMatchObject([{ value: 2 }]);
     gate.resolve(1);
-    expect((await received).match(/^HTTP\/1\.1 \d+/gm) ?? []).not.toContain('HTTP/1.1 400');
+    expect(statusesOf(await together.received)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
+    expect(statusesOf(await apart.received)).toEqual(['HTTP/1.1 200']);
   });
 
   it('a sender that goes away mid-body leaves nothing behind', async () => {

@@ -1,12 +1,16 @@
 // A whole receiver: real journal, certificates from files, Redis down. What is replaced on disk is picked up,
 // what cannot work does not start.
-import { rename, writeFile } from 'node:fs/promises';
+import { existsSync, statfsSync } from 'node:fs';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
 import { createReadiness, type Readiness } from '../../src/observability/readiness.ts';
+import { startJobRunner } from '../../src/queue/job-runner.ts';
 import { startReceiver, type RunningReceiver } from '../../src/receiver/start-receiver.ts';
+import { engines, uniquePrefix } from '../support/engines.ts';
+import { eventually } from '../support/eventually.ts';
 import { send, type Sending } from '../support/lean-sender.ts';
 import { createPki } from '../support/pki.ts';
 import { collectLines, fromLean } from '../support/receiver-server.ts';
@@ -139,6 +143,75 @@ it('works behind a proxy that ended TLS, with the signature alone', async () => 
   expect(started.receiver.url).toMatch(/^http:/);
   expect(await deliver(started)).toMatchObject({ status: 200 });
   expect(await deliver(started, { secret: 'wrong' })).toMatchObject({ status: 401 });
+});
+
+it('answers OVERLOADED from 90 % of the journal, and 200 again once the workers have drained it', async () => {
+  const limitBytes = 16 * 1024 * 1024;
+  const prefix = uniquePrefix();
+  const started = await start({
+    JOURNAL_LIMIT_BYTES: String(limitBytes),
+    REDIS_URL: engines.redisUrl,
+    REDIS_DEADLINE_MS: '2000',
+    QUEUE_PREFIX: prefix,
+  });
+  const journalBytes = async () => {
+    const { values } = await started.metrics.journalBytes.get();
+    return values[0]?.value ?? 0;
+  };
+  const body = Buffer.alloc(1_000_000, '{}');
+  for (let sent = 0, status = 200; status === 200; sent += 1) {
+    expect(sent).toBeLessThan(20);
+    // It is refused before its body is read, which may end the connection under the sender.
+    status = (await deliver(started, { body }).catch(() => null))?.status ?? 503;
+  }
+  expect(await deliver(started)).toMatchObject({ status: 503, body: '{"outcome":"OVERLOADED"}' });
+  await eventually(async () => expect(await journalBytes()).toBeGreaterThanOrEqual(0.9 * limitBytes));
+
+  const runner = startJobRunner({
+    queueName: 'webhook-intake',
+    url: engines.redisUrl,
+    prefix,
+    concurrency: 2,
+    handle: () => Promise.resolve({ kind: 'done', replaceData: { stored: true } }),
+  });
+  try {
+    await eventually(async () => expect(await deliver(started)).toMatchObject({ status: 200 }));
+    await eventually(async () => expect(await journalBytes()).toBeLessThan(0.2 * limitBytes));
+  } finally {
+    await runner.close();
+  }
+});
+
+const memoryFolder = '/dev/shm';
+const hasMemoryFolder = existsSync(memoryFolder) && statfsSync(memoryFolder).type === 0x01021994;
+
+describe.skipIf(!hasMemoryFolder)('a journal in memory', () => {
+  const inMemory = () => ({
+    JOURNAL_DIR: path.join(memoryFolder, `journal-test-${process.pid}`, 'journal'),
+    JOURNAL_PERSISTENT: '',
+    LEAN_ENVIRONMENT: 'production',
+  });
+
+  it('is refused with JOURNAL_NOT_PERSISTENT in production, before anything is made there', async () => {
+    const settings = inMemory();
+    await expect(start(settings)).rejects.toMatchObject({
+      code: 'JOURNAL_NOT_PERSISTENT',
+      message: expect.stringMatching(/tmpfs.*mount a local disk.*JOURNAL_PERSISTENT=yes.*ACK_AFTER=stored/),
+    });
+    await expect(stat(path.dirname(settings.JOURNAL_DIR))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it.each([
+    ['the operator says that it persists', { JOURNAL_PERSISTENT: 'yes' }],
+    ['the acknowledgement waits for Postgres', { ACK_AFTER: 'stored' }],
+    ['in the sandbox, which is warned', { LEAN_ENVIRONMENT: 'sandbox' }],
+  ])('is taken when %s', async (_, changes) => {
+    const settings = { ...inMemory(), ...changes };
+    onTestFinished(() => rm(path.dirname(settings.JOURNAL_DIR), { recursive: true, force: true }));
+    const { lines } = await start(settings);
+    const warnings = lines.filter(({ msg }) => msg === 'config_warning').map(({ variable }) => variable);
+    expect(warnings).toEqual(settings.LEAN_ENVIRONMENT === 'sandbox' ? ['JOURNAL_DIR'] : []);
+  });
 });
 
 describe('does not start, and leaves nothing behind,', () => {

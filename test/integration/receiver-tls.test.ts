@@ -1,11 +1,13 @@
 // How the receiver speaks TLS, and that replaced certificates are used for the next handshake.
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import https from 'node:https';
+import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { DeliveryJournal } from '../../src/receiver/durability.ts';
 import { clientTls, connectRaw, send } from '../support/lean-sender.ts';
 import { createPki, testPki, type Pki } from '../support/pki.ts';
+import { createExpiredCrossCertificate } from '../support/cross-certificate.ts';
 import { createRevocationList } from '../support/revocation-list.ts';
 import {
   anchorsOf,
@@ -25,7 +27,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
 
-async function start(options: { journal?: DeliveryJournal } = {}): Promise<TestServer> {
+async function start(options: Partial<Parameters<typeof startTestServer>[0]> = {}): Promise<TestServer> {
   const server = await startTestServer({ mode: 'certificate', pki, ...options });
   open.push(server);
   return server;
@@ -85,6 +87,66 @@ describe('the handshake', () => {
   });
 });
 
+/**
+ * The way to a server on which a handshake stops halfway: the server has begun its part, and what the sender says next is
+ * held until `release`.
+ */
+async function haltHandshakes(server: TestServer) {
+  const begun = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const way = net.createServer((client) => {
+    const target = net.connect({ host: '127.0.0.1', port: Number(new URL(server.url).port) });
+    let halted = false;
+    client.on('data', (bytes) => {
+      const pass = () => void target.write(bytes);
+      if (halted) void released.promise.then(pass);
+      else pass();
+    });
+    target.on('data', (bytes) => {
+      halted = true;
+      client.write(bytes);
+      begun.resolve();
+    });
+    for (const [one, other] of [
+      [client, target],
+      [target, client],
+    ] as const)
+      one.on('error', () => {}).once('close', () => other.destroy());
+  });
+  way.listen(0, '127.0.0.1');
+  await once(way, 'listening');
+  const address = way.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return {
+    url: `https://127.0.0.1:${port}`,
+    begun: begun.promise,
+    release: () => released.resolve(),
+    close: () => way.close(),
+  };
+}
+
+describe('the chain', () => {
+  it('may have an expired cross-certificate in it beside the path that was verified', async () => {
+    const server = await start();
+    const { webhookClient } = pki.lean;
+    const cross = await createExpiredCrossCertificate(pki.issuers.leanRoot);
+    const identity = { ...webhookClient, chainPem: webhookClient.chainPem + cross };
+    expect(await send(fromLean(server, pki, { identity }))).toMatchObject({ status: 200 });
+  });
+
+  it('is verified anew when a connection has reached its greatest age', async () => {
+    const server = await start({ listenerLimits: { maxConnectionAgeMs: 1_000 } });
+    const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ...clientTls(fromLean(server, pki)) });
+    const ask = () => send(fromLean(server, pki, { agent }));
+    expect(await ask()).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } });
+    await expect
+      .poll(ask, { timeout: 5_000 })
+      .toMatchObject({ status: 200, headers: { connection: 'close' } });
+    expect(await ask()).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } });
+    agent.destroy();
+  });
+});
+
 describe('replaced material', () => {
   it('is used for the next handshake, and connections of before go on when only our certificate changed', async () => {
     const server = await start();
@@ -118,6 +180,32 @@ describe('replaced material', () => {
     await expect(send(fromLean(server, pki))).rejects.toThrow(/./);
     const identity = next.lean.webhookClient;
     expect(await send(fromLean(server, pki, { identity }))).toMatchObject({ status: 200 });
+  });
+
+  it("ends a handshake that began before Lean's chain changed", async () => {
+    const server = await start();
+    const way = await haltHandshakes(server);
+    const reply = send(fromLean({ url: way.url }, pki)).catch(() => 'refused');
+    await way.begun;
+    const next = await createPki();
+    const { pair } = tlsMaterialOf(pki, 'certificate');
+    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: [] } });
+    way.release();
+    expect(await reply).toBe('refused');
+    expect(server.kept).toEqual([]);
+    way.close();
+  });
+
+  it('lets a handshake go on that began before our own certificate changed', async () => {
+    const server = await start();
+    const way = await haltHandshakes(server);
+    const reply = send(fromLean({ url: way.url }, pki));
+    await way.begun;
+    const { pair } = tlsMaterialOf(await createPki(), 'certificate');
+    server.server.replaceTls({ pair, clients: tlsMaterialOf(pki, 'certificate').clients });
+    way.release();
+    expect(await reply).toMatchObject({ status: 200 });
+    way.close();
   });
 });
 

@@ -129,6 +129,14 @@ describe('each outcome by its name', () => {
       status: 404,
       body: '{"code":"NOT_FOUND"}',
     });
+    await expect
+      .poll(() => server.lines)
+      .toMatchObject([
+        { msg: 'delivery', outcome: 'NOT_FOUND', http_status: 404 },
+        { msg: 'delivery', outcome: 'NOT_FOUND', http_status: 404 },
+      ]);
+    const counted = await server.metrics.deliveries.get();
+    expect(counted.values).toMatchObject([{ labels: { outcome: 'NOT_FOUND' }, value: 2 }]);
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'PROPFIND']) {
       const reply = await deliver(server, { method, path: '/webhooks/lean?a=b' });
       expect(reply).toMatchObject({
