@@ -7,22 +7,22 @@ export const leanFailureTable = {
     level: 'error',
     means:
       'Lean sent two different bodies under one event id; the second is kept in quarantine beside the first.',
-    cure: "Compare the two with 'npm run ops -- quarantine show' and report it to Lean.",
+    cure: "Find both in webhook_events by the event id and report it to Lean.",
   },
   EVENT_NOT_JSON: {
     level: 'warn',
     means: 'An authentic delivery is not UTF-8 JSON; its bytes are kept in quarantine.',
-    cure: "Look at it with 'npm run ops -- quarantine show'; a proxy in between may have changed the body.",
+    cure: "Find it in webhook_events by its state 'quarantined'; a proxy in between may have changed the body.",
   },
   EVENT_NOT_OBJECT: {
     level: 'warn',
     means: 'An authentic delivery is JSON, but not an object; it is kept in quarantine.',
-    cure: "Look at it with 'npm run ops -- quarantine show' and ask Lean what it means.",
+    cure: "Find it in webhook_events by its state 'quarantined' and ask Lean what it means.",
   },
   EVENT_PAYLOAD_INVALID: {
     level: 'error',
     means: "The payload of a known event type lacks what its handler needs, such as the entity's id.",
-    cure: "Look at it with 'npm run ops -- quarantine show'; Lean may have changed the event.",
+    cure: "Find it in webhook_events by its state 'quarantined'; Lean may have changed the event.",
   },
   EVENT_TOO_DEEP: {
     level: 'warn',

@@ -36,6 +36,8 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
+export const opsCommandNames: readonly string[] = Object.keys(commands);
+
 export async function runOpsCommand(options: OpsOptions): Promise<number> {
   const given = readArguments(options.argv);
   const [name = '', ...operands] = given?.positionals ?? [];

@@ -3,10 +3,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { sql } from 'kysely';
-import { createOpened, type Opened } from '../../src/core/opened.ts';
+import type { Opened } from '../../src/core/opened.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { openMemoryDatabase } from '../../src/embedded/embedded-database.ts';
-import { startEmbeddedRedis } from '../../src/embedded/embedded-redis.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { createReadiness } from '../../src/observability/readiness.ts';
@@ -18,7 +17,8 @@ import { startWorker } from '../../src/worker/start-worker.ts';
 import { generateCustomers, type SimulatedEntity } from '../simulator/customers.ts';
 import { startLeanServer, type LeanServer } from '../simulator/lean-server.ts';
 import { createPki, webhookClientName, writePki, type Pki, type PkiPaths } from '../support/pki.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
+import { openDemoRedis, type DemoRedis } from './demo-redis.ts';
 
 export interface Stage {
   readonly say: (text: string) => void;
@@ -30,69 +30,51 @@ export interface Stage {
   readonly lean: LeanServer;
   readonly wayToRedis: TcpProxy;
   readonly database: Database;
-  /** The service's warnings and errors so far, as it logged them. */
+  /** The service's errors so far, as it logged them. */
   troubles(): readonly string[];
-  close(): Promise<void>;
 }
 
 interface StageOptions {
   readonly dir: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Takes what is to be closed, also of a stage that is only half built. */
+  readonly opened: Opened;
   readonly say: (text: string) => void;
 }
 
-export async function startStage({ dir, env, say }: StageOptions): Promise<Stage> {
-  const opened = createOpened();
-  const close = (): Promise<void> => opened.closeAll();
-  try {
-    say('Starting Redis, the database, certificates of the day, a simulated Lean, receiver and worker …');
-    const pki = await createPki();
-    const paths = await writePki(pki, path.join(dir, 'certificates'));
-    const wayToRedis = await openWayToRedis(env['REDIS_URL'], opened);
-    const appToken = randomUUID();
-    const database = await openDemoDatabase({ url: env['DATABASE_URL'], appToken, opened });
-    const secret = randomBytes(24).toString('hex');
-    const customers = generateCustomers({
-      seed: 'demo',
-      entities: 1,
-      accounts: 3,
-      transactions: 120,
-      region: 'ae',
-    });
-    const [entity] = customers.entities;
-    if (entity === undefined) throw new Error('the simulator made no customer');
-    const lean = await startLeanServer({ pki, customers, appToken, requireClientCertificate: true });
-    opened.add(() => lean.close());
-    const settings = settingsOf({ dir, paths, wayToRedis, database, appToken, secret, leanUrl: lean.url });
-    const { url, troubles } = await startService(settings, { database, opened });
-    return { say, pki, secret, url, entity, lean, wayToRedis, database, troubles, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-/** The demo's own proxy, so that cutting the way harms nobody else's Redis. */
-async function openWayToRedis(redisUrl: string | undefined, opened: Opened): Promise<TcpProxy> {
-  let target = redisUrl;
-  if (target === undefined) {
-    const redis = await startEmbeddedRedis();
-    opened.add(() => redis.close());
-    target = redis.url;
-  }
-  const { hostname, port } = new URL(target);
-  const proxy = await startTcpProxy({ host: hostname, port: Number(port || 6379) });
-  opened.add(() => proxy.close());
-  return proxy;
+export async function startStage({ dir, env, opened, say }: StageOptions): Promise<Stage> {
+  say('Starting Redis, the database, certificates of the day, a simulated Lean, receiver and worker …');
+  const pki = await createPki();
+  const paths = await writePki(pki, path.join(dir, 'certificates'));
+  const name = `lean_demo_${randomBytes(4).toString('hex')}`;
+  const redis = await openDemoRedis({ url: env['REDIS_URL'], prefix: `{${name}}` });
+  opened.add(() => redis.close());
+  const appToken = randomUUID();
+  const database = await openDemoDatabase({ url: env['DATABASE_URL'], schema: name, appToken, opened });
+  const secret = randomBytes(24).toString('hex');
+  const customers = generateCustomers({
+    seed: 'demo',
+    entities: 1,
+    accounts: 3,
+    transactions: 120,
+    region: 'ae',
+  });
+  const [entity] = customers.entities;
+  if (entity === undefined) throw new Error('the simulator made no customer');
+  const lean = await startLeanServer({ pki, customers, appToken, requireClientCertificate: true });
+  opened.add(() => lean.close());
+  const settings = settingsOf({ dir, paths, redis, database, appToken, secret, leanUrl: lean.url });
+  const { url, troubles } = await startService(settings, { database, opened });
+  return { say, pki, secret, url, entity, lean, wayToRedis: redis.way, database, troubles };
 }
 
 async function openDemoDatabase(options: {
   url: string | undefined;
+  schema: string;
   appToken: string;
   opened: Opened;
 }): Promise<Database> {
-  const { url, appToken, opened } = options;
-  const schema = `lean_demo_${randomBytes(4).toString('hex')}`;
+  const { url, schema, appToken, opened } = options;
   const database =
     url === undefined
       ? openMemoryDatabase(schema).database
@@ -115,7 +97,7 @@ async function openDemoDatabase(options: {
 interface SettingsOptions {
   readonly dir: string;
   readonly paths: PkiPaths;
-  readonly wayToRedis: TcpProxy;
+  readonly redis: DemoRedis;
   readonly database: Database;
   readonly appToken: string;
   readonly secret: string;
@@ -123,7 +105,7 @@ interface SettingsOptions {
 }
 
 function settingsOf(options: SettingsOptions): Record<string, string> {
-  const { dir, paths, wayToRedis, database, appToken, secret, leanUrl } = options;
+  const { dir, paths, redis, database, appToken, secret, leanUrl } = options;
   return {
     HOST: '127.0.0.1',
     PORT: '0',
@@ -142,8 +124,8 @@ function settingsOf(options: SettingsOptions): Record<string, string> {
     LEAN_RATE_LIMIT_PER_SECOND: '0',
     PAYLOAD_KEYS: randomBytes(32).toString('base64'),
     JOURNAL_DIR: path.join(dir, 'journal'),
-    REDIS_URL: `redis://${wayToRedis.host}:${wayToRedis.port}`,
-    QUEUE_PREFIX: `{${database.schema}}`,
+    REDIS_URL: redis.url,
+    QUEUE_PREFIX: redis.prefix,
     DATABASE_SCHEMA: database.schema,
     SHUTDOWN_DELAY_MS: '0',
   };
@@ -156,7 +138,7 @@ async function startService(
   const config = { ...loadConfig('all', settings), REDIS_URL: settings['REDIS_URL'] ?? '' };
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line.trim()) };
-  const logger = createLogger({ level: 'warn', role: 'demo', destination });
+  const logger = createLogger({ level: 'error', role: 'demo', destination });
   const parts = { config, logger, metrics: createMetrics(), readiness: createReadiness() };
   const worker = await startWorker({ ...parts, database });
   opened.add(() => worker.close());

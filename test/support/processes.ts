@@ -1,11 +1,12 @@
 // Starts a role of the service as its own process, the way production does, and reads what it says.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { z } from 'zod';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** The project's folder, with a slash at its end. */
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 const lineSchema = z.looseObject({ msg: z.string() });
 type LogLine = z.infer<typeof lineSchema>;
 
@@ -22,13 +23,34 @@ export interface RoleProcess {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
+const searchPath = '/usr/local/bin:/usr/bin:/bin';
 const startDeadlineMs = 30_000;
+const runDeadlineMs = 120_000;
 
 export function startRole(role: Role, env: Readonly<Record<string, string>>): RoleProcess {
-  const child = spawn(process.execPath, ['--import', './src/require-node.js', `src/main-${role}.ts`], {
-    cwd: root,
-    env: { PATH: '/usr/bin:/bin', ...env },
+  return startProcess({ command: nodeCommand(`src/main-${role}.ts`), cwd: root, env });
+}
+
+/** This Node, running one of the project's own programs from wherever it is called. */
+export function nodeCommand(program: string): [string, ...string[]] {
+  return [process.execPath, '--import', path.join(root, 'src/require-node.js'), path.join(root, program)];
+}
+
+export interface ProcessOptions {
+  readonly command: readonly [string, ...string[]];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Whom it runs as; only root can choose. */
+  readonly uid?: number;
+}
+
+export function startProcess({ command, cwd, env, uid }: ProcessOptions): RoleProcess {
+  const [program, ...args] = command;
+  const child = spawn(program, args, {
+    cwd,
+    env: { PATH: searchPath, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid !== undefined && { uid, gid: uid }),
   });
   const lines: LogLine[] = [];
   const waiting = new Set<() => void>();
@@ -61,7 +83,9 @@ export function startRole(role: Role, env: Readonly<Record<string, string>>): Ro
           if (found) settle(() => resolve(found));
         };
         const fail = (why: string): void => {
-          settle(() => reject(new Error(`${role} never said "${msg}": ${why}\n${stderr}${tail(lines)}`)));
+          settle(() =>
+            reject(new Error(`${args.at(-1)} never said "${msg}": ${why}\n${stderr}${tail(lines)}`)),
+          );
         };
         const timer = setTimeout(() => fail('deadline passed'), deadlineMs);
         waiting.add(look);
@@ -72,15 +96,37 @@ export function startRole(role: Role, env: Readonly<Record<string, string>>): Ro
   };
 }
 
-/** Runs `migrate` to its end; rejects with its output when it fails. */
-export async function runMigrate(env: Readonly<Record<string, string>>): Promise<string> {
-  const args = ['--import', './src/require-node.js', 'src/main-migrate.ts'];
-  const { stdout } = await promisify(execFile)(process.execPath, args, {
-    cwd: root,
-    env: { PATH: '/usr/bin:/bin', ...env },
-    timeout: startDeadlineMs,
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end, at most two minutes. */
+export function runProcess({ command, cwd, env, uid }: ProcessOptions): Promise<Ended> {
+  const [program, ...args] = command;
+  const options = {
+    cwd,
+    env: { PATH: searchPath, ...env },
+    timeout: runDeadlineMs,
+    ...(uid !== undefined && { uid, gid: uid }),
+  };
+  return new Promise((resolve) => {
+    const child = execFile(program, args, options, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? -1, stdout, stderr });
+    });
   });
+}
+
+/** The same for a program that must succeed: rejects with what it said when it does not, else gives its output. */
+export async function runToSuccess(options: ProcessOptions): Promise<string> {
+  const { code, stdout, stderr } = await runProcess(options);
+  if (code !== 0) throw new Error(`${options.command.join(' ')} ended with ${code}:\n${stdout}${stderr}`);
   return stdout;
+}
+
+export function runMigrate(env: Readonly<Record<string, string>>): Promise<string> {
+  return runToSuccess({ command: nodeCommand('src/main-migrate.ts'), cwd: root, env });
 }
 
 /** A line that is not JSON breaks whoever reads the logs, so it fails the test that meets it. */

@@ -56,6 +56,11 @@ export async function startTcpProxy({
   }
 
   const server = createServer((client) => {
+    // Accepted by the kernel before the cut, handed out after it.
+    if (!server.listening) {
+      client.resetAndDestroy();
+      return;
+    }
     const target = connect({ host: targetHost, port: targetPort });
     const pair = { client, target, frozen: false };
     pairs.add(pair);
