@@ -1,4 +1,6 @@
 // The change feed's law: whoever reads by position misses nothing and sees nothing twice.
+import { once } from 'node:events';
+import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appendChanges, publishChanges, type NewChange } from '../../src/store/change-store.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
@@ -46,6 +48,21 @@ describe('publishChanges', () => {
       { entity_id: 'c', position: 3n },
       { entity_id: 'd', position: 4n },
     ]);
+  });
+
+  it('wakes a reader that LISTENs, who then finds the change in the feed', async (context) => {
+    context.skip(test.url === undefined, 'a reader of its own needs a real Postgres');
+    const reader = new Client({ connectionString: test.url });
+    await reader.connect();
+    await reader.query('listen lean_changes');
+    const woken = once(reader, 'notification');
+    await appendChanges(test.database.db, [change('a')]);
+    const feed = `select position, entity_id from "${test.schema}".change_feed where position > 0`;
+    expect((await reader.query(feed)).rows).toEqual([]); // Not before it has its number.
+    await publishChanges(test.database, { limit: 10 });
+    expect(await woken).toMatchObject([{ channel: 'lean_changes', payload: test.schema }]);
+    expect((await reader.query(feed)).rows).toEqual([{ position: '1', entity_id: 'a' }]);
+    await reader.end();
   });
 
   it('leaves a rolled back change out without leaving a hole', async () => {
