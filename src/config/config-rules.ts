@@ -95,10 +95,12 @@ function unsupported(texts: Texts): Problem[] {
   const later: readonly (readonly [VariableName, boolean, string])[] = [
     ['VERIFY_SHADOW', texts.VERIFY_SHADOW !== undefined, ''],
     ['FORWARDED_CERT_HEADER', texts.FORWARDED_CERT_HEADER !== undefined, ''],
+    ['TRUSTED_PROXIES', texts.TRUSTED_PROXIES !== undefined, ''],
     ['PROXY_PROTOCOL', texts.PROXY_PROTOCOL === 'on', 'on '],
     ['LEAN_CLIENT_PURPOSE', texts.LEAN_CLIENT_PURPOSE === 'serverAuth', 'serverAuth '],
     ['LEAN_API_VERSION', texts.LEAN_API_VERSION === 'v1', 'v1 '],
     ['LEAN_CLIENT_SECRET', texts.LEAN_CLIENT_SECRET !== undefined, ''],
+    ['OPS_TOKEN', texts.OPS_TOKEN !== undefined, ''],
     [
       'SYNC_DATA',
       (texts.SYNC_DATA ?? 'accounts').split(',').some((kind) => !storedKinds.has(kind.trim())),

@@ -92,6 +92,7 @@ export const verificationVariables = {
   TRUSTED_PROXIES: optional(networkList, {
     describe:
       'Networks of load balancers whose word on addresses and certificates counts, CIDR, separated by commas.',
+    notYet: 'any value',
   }),
   PROXY_PROTOCOL: withDefault(choice(['on', 'off']), {
     fallback: 'off',
@@ -120,7 +121,7 @@ export const acceptanceVariables = {
   }),
   JOURNAL_LIMIT_BYTES: numberWithDefault({
     fallback: '1073741824',
-    min: 1_048_576,
+    min: 16_777_216,
     max: 1_099_511_627_776,
     unit: 'bytes',
     describe: 'Size of the journal; from 90 % of it deliveries get `OVERLOADED`, nothing is ever dropped.',
@@ -134,7 +135,8 @@ export const acceptanceVariables = {
   }),
   JOURNAL_PERSISTENT: optional(choice(['yes']), {
     describe:
-      '`yes` says that JOURNAL_DIR outlives the container although its file system does not look like it.',
+      '`yes` says that JOURNAL_DIR outlives the container although its file system does not look like it: production ' +
+      'does not start on tmpfs, overlay or a network file system, unless ACK_AFTER=stored.',
   }),
   ACK_AFTER: withDefault(choice(['journal', 'stored']), {
     fallback: 'journal',

@@ -64,7 +64,11 @@ export const operationsVariables = {
   }),
   OPS_TOKEN: optional(
     matching(/^[\x21-\x7e]{16,}$/, 'must be at least 16 printable ASCII characters without spaces'),
-    { describe: 'Opens `/status` and `/queues`, which do not exist without it.', secret: true },
+    {
+      describe: 'Opens `/status` and `/queues`, which do not exist without it.',
+      notYet: 'any value',
+      secret: true,
+    },
   ),
   LOG_LEVEL: withDefault(choice(['debug', 'info', 'warn', 'error', 'silent']), {
     fallback: 'info',

@@ -157,12 +157,18 @@ const failureTable = {
   JOURNAL_CORRUPT: {
     level: 'error',
     means: 'The journal in JOURNAL_DIR is damaged or incomplete; the receiver does not work with it.',
-    cure: 'Keep the folder: restore it from its disk, or move it away and start with an empty one, then have the sweeps ask Lean for what is missing.',
+    cure: 'Move the whole folder away, keep it, and start with an empty one; never put an older copy in its place. Then ask Lean to send what is missing again.',
   },
   JOURNAL_LOCKED: {
     level: 'error',
     means: 'Another process holds the journal in JOURNAL_DIR.',
     cure: 'Give every receiver its own JOURNAL_DIR, or stop the other process; the lock goes with it, also after kill -9.',
+  },
+  JOURNAL_NOT_PERSISTENT: {
+    level: 'error',
+    means:
+      'JOURNAL_DIR is on a file system that ends with the container or the machine, or is reached over a network; production did not start.',
+    cure: 'Mount a local disk there. JOURNAL_PERSISTENT=yes says that it outlives the container all the same; without such a disk use ACK_AFTER=stored.',
   },
   JOURNAL_UNWRITABLE: {
     level: 'error',
@@ -189,6 +195,12 @@ const failureTable = {
     level: 'warn',
     means: 'A list of Lean held items that could not be read or stored; the others were stored.',
     cure: "Nothing is lost at Lean. Report it with the sync's id; after a fix, request a sync of the entity.",
+  },
+  LIST_END_UNKNOWN: {
+    level: 'warn',
+    means:
+      'Lean gave a list without saying how long it is; what it held is stored, and nothing it lacked is taken for gone.',
+    cure: "Nothing is lost. If it repeats, report it to Lean with the correlation id of the sync's lean_call line.",
   },
   LIST_TOO_LONG: {
     level: 'error',

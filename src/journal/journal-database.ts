@@ -12,23 +12,35 @@ import { damaged, isDiskFull, openFailure } from './sqlite-failure.ts';
 const formatVersion = '1';
 /** For a reader from outside (a backup, the command line) that is in the way for a moment. */
 const busyTimeoutMs = 1000;
-/** After a burst the log goes back to this size; 4 MiB is where SQLite starts to fold it in. */
-const walKeepBytes = 16 * 1024 * 1024;
-const walFoldPages = 1024;
+/**
+ * After a burst the log goes back to `keep`; at `fold` SQLite starts to fold it in. Both are shares of the journal's
+ * limit, because the log counts towards it: an empty journal must never look full.
+ */
+const mostLogKeepBytes = 16 * 1024 * 1024;
+const logKeepShare = 8;
+const mostLogFoldBytes = 4 * 1024 * 1024;
+const logFoldShare = 16;
+const defaultPageBytes = 4096;
+/**
+ * Every opening of the file starts its sequences at the clock's microseconds. A folder that was restored or cloned goes
+ * on from the same row as its original, and a batch of the same bounds would be taken for the one already stored.
+ * Safe integers until the year 2255, and ahead of any former process that took in less than 1,000 a millisecond.
+ */
+const sequencesPerMs = 1000;
 /** Pages that one step moves through the log, 1 MiB. */
 const shrinkPages = 256;
 
 // Each is set and then read back: a pragma that did not take says nothing.
+type Pragma = readonly [name: string, value: string, readsBack: string | number];
+
 // FULL is what makes a commit in WAL mode wait for its fsync; fullfsync is the same promise on macOS.
-const pragmas: readonly [name: string, value: string, readsBack: string | number][] = [
+const pragmas: readonly Pragma[] = [
   ['auto_vacuum', 'incremental', 2], // first: it can only be chosen while the file is empty
   ['journal_mode', 'wal', 'wal'],
   ['synchronous', 'full', 2],
   ['fullfsync', 'on', 1],
   ['checkpoint_fullfsync', 'on', 1],
   ['secure_delete', 'on', 1],
-  ['wal_autocheckpoint', String(walFoldPages), walFoldPages],
-  ['journal_size_limit', String(walKeepBytes), walKeepBytes],
   ['temp_store', 'memory', 2],
   ['trusted_schema', 'off', 0],
 ];
@@ -40,8 +52,11 @@ export interface JournalDatabase {
   readonly journalId: string;
   /** Runs `work` in one transaction and commits it with one fsync. Whatever throws, nothing of it is kept. */
   transaction(work: (rows: JournalRows) => void): void;
-  /** Folds the write-ahead log into the file as far as nobody reads it and the disk has room. */
-  checkpoint(): void;
+  /**
+   * Folds the write-ahead log into the file as far as nobody reads it and the disk has room, and gives a log that grew
+   * beyond its share back to the disk. False when that is still to be done. Waits for nobody.
+   */
+  checkpoint(): boolean;
   /** Gives pages that are free inside the file back to the disk, a bounded number of them at a time. */
   shrink(): void;
   facts(): { rows: number; bytes: number; oldestReceivedAt: string | null };
@@ -50,6 +65,7 @@ export interface JournalDatabase {
 
 interface OpenJournalDatabaseOptions {
   readonly dir: string;
+  readonly limitBytes: number;
   readonly keyRing: KeyRing | null;
   /** The journal this folder is known to hold; null when it never held one. */
   readonly rememberedId: string | null;
@@ -65,11 +81,13 @@ export function openJournalDatabase(options: OpenJournalDatabaseOptions): Journa
     refuseVanished(path, options.rememberedId);
     database = new DatabaseSync(path, { timeout: busyTimeoutMs });
     checkStructure(database, path);
-    for (const pragma of pragmas) setPragma(database, pragma);
+    const log = logBounds(options.limitBytes);
+    for (const pragma of [...pragmas, ...log.pragmas]) setPragma(database, pragma);
     const journalId = identify(database, { path, rememberedId: options.rememberedId });
     foldWholeLog(database, options.mustFold);
-    const rows = createJournalRows(database, { journalId, keyRing: options.keyRing });
-    const journal = createHandle(database, { path, journalId, rows });
+    const firstSequence = Date.now() * sequencesPerMs;
+    const rows = createJournalRows(database, { journalId, keyRing: options.keyRing, firstSequence });
+    const journal = createHandle(database, { path, journalId, rows, logKeepBytes: log.keepBytes });
     journal.transaction(() => rows.writeMeta('opened_at', new Date().toISOString()));
     return journal;
   } catch (error) {
@@ -78,9 +96,28 @@ export function openJournalDatabase(options: OpenJournalDatabaseOptions): Journa
   }
 }
 
+function logBounds(limitBytes: number): { keepBytes: number; pragmas: readonly Pragma[] } {
+  const keepBytes = Math.min(mostLogKeepBytes, Math.floor(limitBytes / logKeepShare));
+  const foldPages = Math.ceil(Math.min(mostLogFoldBytes, limitBytes / logFoldShare) / defaultPageBytes);
+  return {
+    keepBytes,
+    pragmas: [
+      ['wal_autocheckpoint', String(foldPages), foldPages],
+      ['journal_size_limit', String(keepBytes), keepBytes],
+    ],
+  };
+}
+
+interface HandleParts {
+  readonly path: string;
+  readonly journalId: string;
+  readonly rows: JournalRows;
+  readonly logKeepBytes: number;
+}
+
 function createHandle(
   database: DatabaseSync,
-  { path, journalId, rows }: { path: string; journalId: string; rows: JournalRows },
+  { path, journalId, rows, logKeepBytes }: HandleParts,
 ): JournalDatabase {
   const begin = database.prepare('begin immediate');
   const commit = database.prepare('commit');
@@ -93,11 +130,14 @@ function createHandle(
       commit.run();
     },
     checkpoint() {
+      const isLarge = sizeOf(`${path}-wal`) > logKeepBytes;
       try {
-        database.exec('pragma wal_checkpoint(passive)');
+        if (isLarge) truncateLog(database);
+        else database.exec('pragma wal_checkpoint(passive)');
       } catch (error) {
         if (!isDiskFull(error)) throw error;
       }
+      return !isLarge || sizeOf(`${path}-wal`) <= logKeepBytes;
     },
     shrink() {
       database.exec(`pragma incremental_vacuum(${shrinkPages})`);
@@ -112,6 +152,16 @@ function createHandle(
       database.close();
     },
   };
+}
+
+/** A reader in the way ends the attempt at once: deliveries must not wait for it. */
+function truncateLog(database: DatabaseSync): void {
+  database.exec('pragma busy_timeout = 0');
+  try {
+    database.exec('pragma wal_checkpoint(truncate)');
+  } finally {
+    database.exec(`pragma busy_timeout = ${busyTimeoutMs}`);
+  }
 }
 
 function refuseVanished(path: string, rememberedId: string | null): void {
@@ -129,7 +179,7 @@ function checkStructure(database: DatabaseSync, path: string): void {
     throw damaged(path, `the check found: ${String(found?.['quick_check'])}`);
 }
 
-function setPragma(database: DatabaseSync, [name, value, readsBack]: (typeof pragmas)[number]): void {
+function setPragma(database: DatabaseSync, [name, value, readsBack]: Pragma): void {
   database.prepare(`pragma ${name} = ${value}`).get();
   const [read] = Object.values(database.prepare(`pragma ${name}`).get() ?? {});
   if (read !== readsBack) throw new Error(`SQLite did not take ${name} = ${value}: it reads ${String(read)}`);

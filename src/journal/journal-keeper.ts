@@ -114,12 +114,16 @@ export class JournalKeeper {
     }
   }
 
-  checkpoint(): void {
+  /** False when the log is still larger than it may stay: a reader was in the way, or the disk is full. */
+  checkpoint(): boolean {
+    if (this.#database === null) return true;
     try {
-      this.#database?.checkpoint();
-      if (this.#database !== null) this.#lastFacts = this.#database.facts();
+      const isDone = this.#database.checkpoint();
+      this.#lastFacts = this.#database.facts();
+      return isDone;
     } catch (error) {
       this.#fail(error, 'NOT_DURABLE');
+      return true;
     }
   }
 
@@ -167,17 +171,25 @@ function isAppend({ question }: Request): boolean {
   return question.kind === 'append';
 }
 
-/** The folder's own name must survive a power cut too, so it is synced into the folder above. */
+/** The folder's own name must survive a power cut too, so every folder made on the way is synced, and the one above. */
 function makeFolder(dir: string): void {
   try {
     const made = mkdirSync(dir, { recursive: true, mode: 0o700 });
     if (made === undefined) return;
-    for (const folder of [resolve(dir), dirname(made)]) {
-      const handle = openSync(folder, 'r');
-      fsyncSync(handle);
-      closeSync(handle);
-    }
+    const above = dirname(resolve(made));
+    let folder = resolve(dir);
+    for (; folder !== above && folder !== dirname(folder); folder = dirname(folder)) syncFolder(folder);
+    syncFolder(folder);
   } catch (error) {
     throw new AppError('JOURNAL_UNWRITABLE', `${dir}: ${describeFailure(error)}`, { cause: error });
+  }
+}
+
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }

@@ -2,6 +2,7 @@
 // again when it dies. Never leaves a question without an answer: what was open in a dead thread fails NOT_DURABLE.
 import type { Transferable, Worker } from 'node:worker_threads';
 import { AppError } from '../core/app-error.ts';
+import { endsWithin } from '../core/deadline.ts';
 import { onThreadMessage } from './journal-messages.ts';
 import type {
   Answer,
@@ -14,8 +15,8 @@ import type {
 
 const firstRestartMs = 100;
 const lastRestartMs = 5000;
-/** A thread that sits in a hanging disk for longer is given up; the kernel releases the lock with the process. */
-const closeDeadlineMs = 10_000;
+/** Longer than the slowest good disk takes for a commit: a thread that owes an answer since then hangs. */
+const stalledMs = 2000;
 
 export interface JournalLink {
   readonly journalId: string;
@@ -25,8 +26,13 @@ export interface JournalLink {
     read: (body: AnswerBody) => Value,
     transfer?: readonly Transferable[],
   ): Promise<Value>;
+  /** As of the last answer; a thread that has owed one for 2 s counts as failed with NOT_DURABLE. */
   facts(): JournalFacts;
-  close(): Promise<void>;
+  /**
+   * A thread that sits in a hanging disk is given up after `timeoutMs` and what it owes fails NOT_DURABLE. It cannot be
+   * stopped inside a system call; the kernel releases its lock with the process.
+   */
+  close(timeoutMs: number): Promise<void>;
 }
 
 interface JournalLinkOptions {
@@ -36,6 +42,8 @@ interface JournalLinkOptions {
 }
 
 interface Waiting {
+  /** On the clock of `performance.now`. */
+  readonly askedAt: number;
   settle(body: AnswerBody): void;
   fail(error: AppError): void;
 }
@@ -93,17 +101,20 @@ export async function openJournalLink({ startThread, onAppended }: JournalLinkOp
       thread.post({ number, question }, transfer);
       return answered;
     },
-    facts: () => facts,
-    async close() {
+    facts: () =>
+      facts.failure === null && waiting.oldestAgeMs() > stalledMs
+        ? { ...facts, failure: 'NOT_DURABLE' }
+        : facts,
+    async close(timeoutMs) {
       isClosing = true;
       clearTimeout(restart);
       if (thread === null) return;
       const last = thread;
       if (isOpen) last.post({ number: 0, question: { kind: 'close' } }, []);
-      else last.terminate();
-      const deadline = setTimeout(() => last.terminate(), closeDeadlineMs);
-      await last.ended;
-      clearTimeout(deadline);
+      else last.giveUp();
+      if (await endsWithin(last.ended, timeoutMs)) return;
+      last.giveUp();
+      waiting.failAll(new AppError('NOT_DURABLE', 'the disk did not answer before the journal was closed'));
     },
   };
 }
@@ -117,7 +128,8 @@ interface RunningThread {
   /** Why it ended. Never rejects. */
   readonly ended: Promise<AppError>;
   post(request: Request, transfer: readonly Transferable[]): void;
-  terminate(): void;
+  /** Stops it if that is possible, and does not keep the process waiting for it. */
+  giveUp(): void;
 }
 
 function runThread(options: {
@@ -145,7 +157,10 @@ function runThread(options: {
     opened: opened.promise,
     ended: ended.promise,
     post: (request, transfer) => worker.postMessage(request, transfer),
-    terminate: () => void worker.terminate(),
+    giveUp() {
+      void worker.terminate();
+      worker.unref();
+    },
   };
 }
 
@@ -157,6 +172,7 @@ function createWaitingList() {
       lastNumber += 1;
       const { promise, resolve, reject } = Promise.withResolvers<Value>();
       waiting.set(lastNumber, {
+        askedAt: performance.now(),
         settle(body) {
           try {
             if (body.kind === 'failed') reject(new AppError(body.code, body.message));
@@ -174,6 +190,11 @@ function createWaitingList() {
         waiting.get(number)?.settle(body);
         waiting.delete(number);
       }
+    },
+    /** 0 when nothing waits. Answers come in the order of the questions, so the first one is the oldest. */
+    oldestAgeMs(): number {
+      const [oldest] = waiting.values();
+      return oldest === undefined ? 0 : performance.now() - oldest.askedAt;
     },
     failAll(error: AppError): void {
       for (const asker of waiting.values()) asker.fail(error);

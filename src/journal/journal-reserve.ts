@@ -4,7 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Covers folding in the largest log (4 MiB and one group) and deleting a batch, with as much again to spare. */
+/**
+ * Covers folding in the largest log (4 MiB and one group of at most 5 MiB) and deleting a batch, with half as much again
+ * to spare. Only a single body of more than 4 MiB, under a raised BODY_LIMIT_BYTES, makes a larger group.
+ */
 const mostBytes = 16 * 1024 * 1024;
 /** A small limit has a small reserve, down to where it covers less than the log. */
 const limitShare = 8;

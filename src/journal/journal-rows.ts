@@ -37,7 +37,7 @@ const deliverySchema = z.object({
 });
 
 export interface JournalRows {
-  /** Gives the first sequence; the rest follow without a gap. Sealed now, so that every read gives the same bytes. */
+  /** Gives the first sequence, which is not the one after the last of a former process; the rest follow without a gap. Sealed now, so that every read gives the same bytes. */
   append(deliveries: PackedDeliveries): number;
   /** The next deliveries in order, their bounds recorded; null when all are cut. A large delivery goes alone. */
   cut(): PackedBatch | null;
@@ -55,16 +55,19 @@ export interface JournalRows {
 interface JournalRowsOptions {
   readonly journalId: string;
   readonly keyRing: KeyRing | null;
+  /** No delivery gets a smaller sequence than this. */
+  readonly firstSequence: number;
 }
 
 export function createJournalRows(
   database: DatabaseSync,
-  { journalId, keyRing }: JournalRowsOptions,
+  { journalId, keyRing, firstSequence }: JournalRowsOptions,
 ): JournalRows {
   const statements = prepareStatements(database);
   const lastRow = statements.lastSequence.get();
+  const lastSequence = lastRow === undefined ? 0 : countSchema.parse(lastRow).count;
   let rows = countSchema.parse(statements.count.get()).count;
-  let nextSequence = lastRow === undefined ? 1 : countSchema.parse(lastRow).count + 1;
+  let nextSequence = Math.max(lastSequence + 1, firstSequence);
 
   function isRecorded({ first, last }: Bounds): boolean {
     return statements.findBatch.get(first, last) !== undefined;
@@ -125,6 +128,7 @@ export function readMeta(database: DatabaseSync, key: string): string | null {
   return row === undefined ? null : metaSchema.parse(row).value;
 }
 
+/** Ends at a gap, so that a batch always holds `last - first + 1` deliveries. */
 function nextBounds(sizes: readonly { sequence: number; size: number }[]): Bounds | null {
   const [head] = sizes;
   if (head === undefined) return null;
@@ -132,7 +136,7 @@ function nextBounds(sizes: readonly { sequence: number; size: number }[]): Bound
   let bytes = head.size;
   for (const { sequence, size } of sizes.slice(1)) {
     bytes += size;
-    if (bytes > batchBytes) break;
+    if (bytes > batchBytes || sequence !== last + 1) break;
     last = sequence;
   }
   return { first: head.sequence, last };

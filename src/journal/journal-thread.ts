@@ -1,12 +1,13 @@
 // The journal's worker thread: an fsync stops this loop and not the receiver's. Whatever has arrived while the last
 // commit ran is committed together, at once and without a timer; a delivery is answered only after its commit.
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+import { writes } from './journal-answers.ts';
 import { openJournalKeeper, type JournalKeeper } from './journal-keeper.ts';
 import { onRequest } from './journal-messages.ts';
 import type { Answer, JournalThreadData, Request, ThreadMessage } from './journal-messages.ts';
 import { openFailure } from './sqlite-failure.ts';
 
-/** Bounds on one transaction; what is over them waits for the next one. */
+/** One transaction takes no further message from here on; a message has a bound of its own, see append-queue.ts. */
 const groupRequests = 1024;
 const groupBytes = 4 * 1024 * 1024;
 /** A quiet journal folds its log in after this long. */
@@ -29,18 +30,19 @@ function serve(port: MessagePort, keeper: JournalKeeper): void {
   const post = (message: ThreadMessage) => port.postMessage(message);
   let nextChore: NodeJS.Timeout | undefined;
 
-  function planChore(afterWork: boolean): void {
+  function planChore(isFoldDue: boolean): void {
     clearTimeout(nextChore);
     const retryInMs = keeper.retryInMs();
-    if (retryInMs === null && !afterWork) return;
+    if (retryInMs === null && !isFoldDue) return;
     nextChore = setTimeout(doChore, retryInMs ?? idleMs);
   }
 
   function doChore(): void {
-    if (keeper.retryInMs() === null) keeper.checkpoint();
+    let isFolded = true;
+    if (keeper.retryInMs() === null) isFolded = keeper.checkpoint();
     else keeper.recover();
     post({ kind: 'facts', facts: keeper.facts() });
-    planChore(false);
+    planChore(!isFolded);
   }
 
   onRequest(port, (first) => {
@@ -48,7 +50,8 @@ function serve(port: MessagePort, keeper: JournalKeeper): void {
     const answers = keeper.answer(requests);
     const message: ThreadMessage = { kind: 'answers', answers, facts: keeper.facts() };
     port.postMessage(message, batchBuffers(answers));
-    planChore(true);
+    // Questions that only read leave the chore where it is: asked often enough they would put it off for ever.
+    if (keeper.retryInMs() !== null || requests.some(writes)) planChore(true);
     if (requests.some(({ question }) => question.kind === 'close')) {
       clearTimeout(nextChore);
       keeper.close();

@@ -5,9 +5,12 @@ import { AppError } from '../core/app-error.ts';
 import type { BatchBounds, Delivery, JournalBatch, SealedDelivery } from '../core/delivery.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
-import { openJournalLink, type JournalLink } from './journal-link.ts';
-import { packBytes, unpackBytes } from './journal-messages.ts';
+import { createAppendQueue } from './append-queue.ts';
+import { openJournalLink } from './journal-link.ts';
+import { unpackBytes } from './journal-messages.ts';
 import type { AnswerBody, JournalThreadData, PackedBatch } from './journal-messages.ts';
+
+const closeTimeoutMs = 10_000;
 
 export interface JournalStats {
   readonly rows: number;
@@ -16,7 +19,10 @@ export interface JournalStats {
   readonly limitBytes: number;
   /** ISO 8601 of the oldest delivery held, null when there is none. */
   readonly oldestReceivedAt: string | null;
-  /** True after a commit succeeded, false from a failed one (or a dead thread) until the next good one. */
+  /**
+   * True after a commit succeeded; false from a failed one until the next good one, while the thread is dead, and while
+   * it has owed an answer for 2 s.
+   */
   readonly writable: boolean;
   readonly failure?: FailureCode;
   /** Transactions that wrote since the thread started. */
@@ -26,7 +32,10 @@ export interface JournalStats {
 export interface Journal {
   /** Random UUID made together with the file. */
   readonly id: string;
-  /** Resolves with the sequence after the fsync; rejects with NOT_DURABLE. Has no deadline of its own. */
+  /**
+   * Resolves with the sequence after the fsync; rejects with NOT_DURABLE, at once when 64 MiB wait for the disk already.
+   * Has no deadline of its own. Sequences rise, with gaps between one opening of the file and the next.
+   */
   append(delivery: Delivery): Promise<number>;
   /**
    * The next deliveries in order of arrival, at most 256 and 1 MiB of sealed bytes (a larger one goes alone), their
@@ -46,24 +55,21 @@ export interface Journal {
   /** The Lean application whose deliveries this journal forwards; null until it was written. */
   readInstallation(): Promise<string | null>;
   writeInstallation(installation: string): Promise<void>;
-  /** Commits what was appended, folds the log in, releases the folder. Everything asked after it is rejected. */
-  close(): Promise<void>;
+  /**
+   * Commits what was appended, folds the log in, releases the folder. Everything asked after it is rejected.
+   * A disk that hangs is waited for `timeoutMs` (10 s when left out), then given up with what it had not answered.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
 interface OpenJournalOptions {
   /** One folder per process; made when missing, readable by its owner only. */
   readonly dir: string;
-  /** What `stats` is measured against; the disk needs this and 32 MiB for the log and the reserve. */
+  /** What `stats` is measured against; the disk needs this and 32 MiB for the log and the reserve. At least 1 MiB. */
   readonly limitBytes: number;
   /** Null keeps bodies unsealed. */
   readonly keyRing: KeyRing | null;
   readonly startThread?: (threadData: JournalThreadData) => Worker;
-}
-
-interface QueuedDelivery {
-  readonly delivery: Delivery;
-  resolve(sequence: number): void;
-  reject(error: unknown): void;
 }
 
 /** Throws JOURNAL_LOCKED, JOURNAL_CORRUPT or JOURNAL_UNWRITABLE. */
@@ -116,10 +122,10 @@ export async function openJournal(options: OpenJournalOptions): Promise<Journal>
     async writeInstallation(installation) {
       await ask({ kind: 'writeInstallation', installation }, () => undefined);
     },
-    async close() {
+    async close({ timeoutMs = closeTimeoutMs } = {}) {
       isClosed = true;
       appends.flush();
-      await link.close();
+      await link.close(timeoutMs);
     },
   };
 }
@@ -130,43 +136,6 @@ export function startJournalThread(threadData: JournalThreadData): Worker {
     workerData: threadData,
     name: 'journal',
   });
-}
-
-/** Collects what is appended in one turn of the event loop into one message. */
-function createAppendQueue(link: JournalLink) {
-  let queued: QueuedDelivery[] = [];
-
-  function flush(): void {
-    const group = queued;
-    if (group.length === 0) return;
-    queued = [];
-    const bodies = packBytes(group.map(({ delivery }) => delivery.body));
-    const receivedAt = group.map(({ delivery }) => delivery.receivedAt);
-    const proofs = group.map(({ delivery }) => delivery.proof);
-    const question = { kind: 'append', deliveries: { bodies, receivedAt, proofs } } as const;
-    const answered = link.ask(
-      question,
-      (body) => {
-        if (body.kind !== 'appended') throw mismatch(body);
-        for (const [index, asker] of group.entries()) asker.resolve(body.first + index);
-      },
-      [bodies.bytes],
-    );
-    answered.catch((error: unknown) => {
-      for (const asker of group) asker.reject(error);
-    });
-  }
-
-  return {
-    flush,
-    add(delivery: Delivery): Promise<number> {
-      const { promise, resolve, reject } = Promise.withResolvers<number>();
-      // The check phase follows the poll phase in which requests complete, so all of those share one message.
-      if (queued.length === 0) setImmediate(flush);
-      queued.push({ delivery, resolve, reject });
-      return promise;
-    },
-  };
 }
 
 function batchOf(journalId: string, body: AnswerBody): JournalBatch | null {

@@ -25,7 +25,8 @@ export function openFailure(error: unknown, path: string): AppError {
 }
 
 export function damaged(path: string, what: string, cause?: unknown): AppError {
-  const cure = 'restore the folder from its disk, or move it away (keep it) and start with an empty one';
+  const cure =
+    'move the whole folder away (keep it) and start with an empty one; never put an older copy in its place';
   return new AppError('JOURNAL_CORRUPT', `${path}: ${what}; ${cure}`, { cause });
 }
 

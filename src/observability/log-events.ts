@@ -25,10 +25,11 @@ const eventTable = {
       phase: 'text',
       signal: 'text?',
       rows_left: 'number?',
-      jobs_left: 'number?',
       duration_ms: 'number?',
     },
   },
+  /** Whoever reads the log did not keep up; the lines before this one have a gap. */
+  lines_dropped: { level: 'warn', fields: { lines: 'number' } },
   start_failed: { level: 'error', fields: { problem: 'line?' } },
   crashed: { level: 'error', fields: {} },
   material_reloaded: {
@@ -59,23 +60,10 @@ const eventTable = {
       outcome: 'text',
       job_id: 'text?',
       deliveries: 'number?',
-      batch_bytes: 'number?',
-      batches_outstanding: 'number?',
-      oldest_age_ms: 'number?',
       duration_ms: 'number?',
     },
   },
-  journal_state: {
-    level: 'info',
-    fields: {
-      outcome: 'text',
-      journal_id: 'text?',
-      rows: 'number?',
-      used_bytes: 'number?',
-      limit_bytes: 'number?',
-      oldest_age_ms: 'number?',
-    },
-  },
+  journal_state: { level: 'info', fields: { outcome: 'text', duration_ms: 'number?' } },
   installation: { level: 'info', fields: { outcome: 'text', installation_id: 'text?' } },
   // The worker
   job: {
@@ -90,7 +78,6 @@ const eventTable = {
       deliveries: 'number?',
       events: 'number?',
       duration_ms: 'number',
-      wait_ms: 'number?',
     },
   },
   lean_call: {

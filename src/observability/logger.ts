@@ -3,6 +3,7 @@
 import { pino, type DestinationStream } from 'pino';
 import { describeError } from './describe-error.ts';
 import { fieldKinds, levelOf, type FieldKind, type LogEvent, type LogEvents } from './log-events.ts';
+import { createStandardOutput } from './standard-output.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
@@ -10,18 +11,22 @@ export interface Logger {
   write<Event extends LogEvent>(event: Event, fields: LogEvents[Event]): void;
 }
 
-/** With this much unread, further lines are dropped. */
-const unreadLimitBytes = 8 * 1024 * 1024;
+/** For whoever ends the process. */
+export interface ProcessLogger extends Logger {
+  /** The last thing before the process exits: waits for the reader of the lines, but never long. */
+  flush(): Promise<void>;
+}
 
 interface LoggerOptions {
   readonly level: LogLevel;
   /** Which process this is: receiver, worker, all, migrate, ops. */
   readonly role: string;
-  /** Standard output when left out; the last lines are written when the process exits. */
+  /** Standard output when left out. One that is handed in is flushed by its owner. */
   readonly destination?: DestinationStream;
 }
 
-export function createLogger({ level, role, destination }: LoggerOptions): Logger {
+export function createLogger({ level, role, destination }: LoggerOptions): ProcessLogger {
+  const output = destination === undefined ? createStandardOutput() : null;
   const lines = pino(
     {
       level,
@@ -29,21 +34,20 @@ export function createLogger({ level, role, destination }: LoggerOptions): Logge
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination ?? standardOutput(),
+    output ?? destination,
   );
+  function write<Event extends LogEvent>(event: Event, fields: LogEvents[Event]): void {
+    const facts = pickFields(event, fields);
+    lines[levelOf(event, facts)](facts, event);
+  }
   return {
     write(event, fields) {
-      const facts = pickFields(event, fields);
-      lines[levelOf(event, facts)](facts, event);
+      const dropped = output?.takeDropped() ?? 0;
+      if (dropped > 0) write('lines_dropped', { lines: dropped });
+      write(event, fields);
     },
+    flush: async () => output?.flush(),
   };
-}
-
-/** Never waits for whoever reads the lines: a stalled log collector must not hold back an acknowledgement. */
-function standardOutput(): DestinationStream {
-  const output = pino.destination({ dest: 1, sync: false, maxLength: unreadLimitBytes });
-  process.once('exit', () => output.flushSync());
-  return output;
 }
 
 function pickFields(event: LogEvent, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {

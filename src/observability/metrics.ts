@@ -85,7 +85,7 @@ function receiverMetrics(registry: Registry) {
     }),
     batches: new Counter({
       name: 'lean_forwarder_batches_total',
-      help: 'What became of batches: added, stored, added_again, retried, failed.',
+      help: 'What became of batches: added, stored, added_again, retried, retry_refused.',
       labelNames: ['outcome'],
       registers,
     }),

@@ -5,7 +5,7 @@ import { AppError } from '../core/app-error.ts';
 import { createOpened, type Opened } from '../core/opened.ts';
 import { summarizeConfig } from '../config/config-summary.ts';
 import { loadConfig, type RoleConfig } from '../config/load-config.ts';
-import { createLogger, type Logger } from '../observability/logger.ts';
+import { createLogger, type Logger, type ProcessLogger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import { createReadiness, type Readiness } from '../observability/readiness.ts';
 import { startOpsListener } from './ops-listener.ts';
@@ -61,6 +61,7 @@ export async function runRole<R extends ServingRole>({ role, env, start }: RunRo
   } catch (error) {
     logger.write('start_failed', { error, ...(error instanceof AppError && { problem: error.message }) });
     await opened.closeAll();
+    await logger.flush();
     process.exit(1);
   }
 }
@@ -79,7 +80,7 @@ function readConfig<R extends ServingRole>(role: R, env: RunRoleOptions<R>['env'
 interface Closing {
   readonly config: { readonly SHUTDOWN_DELAY_MS: number; readonly SHUTDOWN_TIMEOUT_MS: number };
   readonly role: ServingRole;
-  readonly logger: Logger;
+  readonly logger: ProcessLogger;
   readonly opened: Opened;
 }
 
@@ -103,6 +104,8 @@ function closeOnSignal({ config, role, logger, opened }: Closing): void {
       } catch (closeError) {
         logger.write('crashed', { error: closeError });
         throw closeError;
+      } finally {
+        await logger.flush();
       }
     },
   );

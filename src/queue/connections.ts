@@ -2,7 +2,7 @@
 // a consumer waits for Redis however long it is away. Neither ever gives up reconnecting.
 import { Cluster, Redis, type ClusterOptions, type RedisOptions as DriverOptions } from 'ioredis';
 import { AppError } from '../core/app-error.ts';
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 
 export type RedisClient = Redis | Cluster;

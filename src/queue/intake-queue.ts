@@ -2,9 +2,9 @@
 // the same bounds give the same job id, so adding again changes nothing.
 import { QueueEvents } from 'bullmq';
 import { AppError } from '../core/app-error.ts';
+import { endsWithin } from '../core/deadline.ts';
 import { batchJobId, type JournalBatch } from '../core/delivery.ts';
 import { openConsumerConnection } from './connections.ts';
-import { endsWithin } from './deadline.ts';
 import type { IntakeJob } from './job-schemas.ts';
 import { openProducer, type QueueOptions } from './producer.ts';
 import { jobOptions } from './queue-names.ts';

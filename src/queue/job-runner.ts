@@ -1,6 +1,6 @@
 // Runs the jobs of one queue, knows whether it really gets them, and starts over when its connection is dead.
 // The rest of the service meets BullMQ's Worker only through this.
-import { withDeadline } from './deadline.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { createJobProcessor, type AttemptFailure, type JobHandler } from './job-processor.ts';
 import { openQueueProbe } from './queue-probe.ts';
 import type { QueueName } from './queue-names.ts';

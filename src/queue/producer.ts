@@ -2,8 +2,8 @@
 // Nothing here waits longer than the deadline, with Redis down, frozen or half-open.
 import { Queue } from 'bullmq';
 import { AppError } from '../core/app-error.ts';
+import { endsWithin, withDeadline } from '../core/deadline.ts';
 import { openProducerConnection, whenConnected, type RedisClient } from './connections.ts';
-import { endsWithin, withDeadline } from './deadline.ts';
 import { installationKey, type QueueName } from './queue-names.ts';
 
 export interface QueueOptions {

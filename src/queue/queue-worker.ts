@@ -1,9 +1,9 @@
 // One BullMQ Worker with connections that can be watched and cut. Limits that BullMQ leaves to its defaults
 // are set here, each with its reason.
 import { RedisConnection, Worker, type Processor } from 'bullmq';
+import { endsWithin } from '../core/deadline.ts';
 import { watchAnswers } from './answer-watch.ts';
 import { openConsumerConnection } from './connections.ts';
-import { endsWithin } from './deadline.ts';
 import type { QueueName } from './queue-names.ts';
 
 export interface QueueWorkerOptions {

@@ -1,5 +1,5 @@
 // A queue worker that can be exchanged under way: the dead one keeps its jobs until they end, a new one takes the next.
-import { endsWithin } from './deadline.ts';
+import { endsWithin } from '../core/deadline.ts';
 import type { QueueWorker } from './queue-worker.ts';
 
 export interface RenewableWorker extends Pick<QueueWorker, 'silentMs' | 'pauseAll' | 'close'> {

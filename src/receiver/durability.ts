@@ -1,5 +1,6 @@
 // Turns an authentic delivery into one that may be answered 200: fsynced in the journal and, where the operator
 // asked for it, committed to Postgres. Never waits longer than its deadlines, and never answers "durable" early.
+import { withDeadline } from '../core/deadline.ts';
 import type { Delivery } from '../core/delivery.ts';
 
 /** The part of the journal that the receiver needs. */
@@ -33,26 +34,16 @@ export type KeepDelivery = (delivery: Delivery, ageMs: number) => Promise<Kept>;
 export function createKeeper({ journal, journalDeadlineMs, stored }: KeeperOptions): KeepDelivery {
   return async (delivery, ageMs) => {
     const startedMs = performance.now();
-    let sequence: number | typeof late = late;
+    let sequence: number | undefined;
     try {
-      sequence = await within(journal.append(delivery), journalDeadlineMs);
-      if (sequence === late) return { durable: false };
+      const appending = journal.append(delivery);
+      sequence = await withDeadline(appending, { deadlineMs: journalDeadlineMs, what: 'appending' });
       if (stored === undefined) return { durable: true, sequence };
       const leftMs = stored.ackDeadlineMs - ageMs - (performance.now() - startedMs);
       await stored.signal.whenStored(sequence, Math.max(0, leftMs));
       return { durable: true, sequence };
     } catch (error) {
-      return { durable: false, error, ...(sequence !== late && { sequence }) };
+      return { durable: false, error, ...(sequence !== undefined && { sequence }) };
     }
   };
-}
-
-const late = Symbol('late');
-
-/** `late` when the promise has not settled in time; what becomes of it afterwards is nobody's answer any more. */
-function within<Value>(promise: Promise<Value>, ms: number): Promise<Value | typeof late> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(late), Math.max(0, ms));
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

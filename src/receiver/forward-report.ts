@@ -30,6 +30,15 @@ export function createForwardReport({
         metrics.batches.inc({ outcome: 'retried' });
         logger.write('forward', { outcome: 'retried', job_id: event.jobId, failure_code: 'BATCH_FAILED' });
         break;
+      case 'retry_refused':
+        metrics.batches.inc({ outcome: 'retry_refused' });
+        logger.write('forward', {
+          outcome: 'retry_refused',
+          job_id: event.jobId,
+          failure_code: 'BATCH_FAILED',
+          error: event.error,
+        });
+        break;
       case 'queue_lost':
         logger.write('queue_state', { queue: 'webhook-intake', outcome: 'lost', error: event.error });
         break;
@@ -49,6 +58,9 @@ export function createForwardReport({
         break;
       case 'journal_failed':
         logger.write('journal_state', { outcome: 'failed', error: event.error });
+        break;
+      case 'journal_back':
+        logger.write('journal_state', { outcome: 'back', duration_ms: event.outageMs });
         break;
     }
   };

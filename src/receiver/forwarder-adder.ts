@@ -30,7 +30,7 @@ export function createAdder(options: AdderOptions): Adder {
       return await journal.readBatch(entry.bounds);
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'JOURNAL_BATCH_UNKNOWN') throw error;
-      // Rows leave only once stored: the delete worked and its answer was lost.
+      // Rows leave only once stored: this was let go between being listed as open and being read.
       ledger.drop(entry);
       return null;
     }
@@ -44,11 +44,12 @@ export function createAdder(options: AdderOptions): Adder {
       const waiting = ledger.nextToAdd();
       if (waiting === undefined && ledger.size() >= maxOutstanding) return false;
       const batch = waiting === undefined ? await journal.cutBatch() : await readAgain(waiting);
+      health.journalAnswered('adding');
       if (batch === null) return waiting !== undefined;
       const entry = ledger.take(batch);
       const startedAt = performance.now();
       await queue.addBatch(batch);
-      health.answered();
+      health.queueAnswered();
       entry.phase = 'added';
       const durationMs = Math.round(performance.now() - startedAt);
       onEvent({ kind: 'added', jobId: entry.jobId, deliveries: batch.deliveries.length, durationMs });

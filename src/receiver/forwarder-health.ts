@@ -1,36 +1,70 @@
-// Whether the way to Redis is open, as the forwarder's own operations find it; told once per outage, not per try.
+// Whether the way out of the journal is open, as the forwarder's own operations find it; told once per outage of
+// Redis or of the journal, not per try.
 import { AppError } from '../core/app-error.ts';
 import type { ForwarderListener } from './forwarder-ports.ts';
 
+/** Two loops use the journal, and one may fail while the other does not. */
+export type JournalWork = 'adding' | 'releasing';
+
 export interface ForwarderHealth {
-  /** Returns whose failure it was. */
-  failed(error: unknown): 'queue' | 'journal';
-  /** The queue answered. */
-  answered(): void;
+  /** Returns whose failure it was. `work` is what was done with the journal, should it be the journal's. */
+  failed(error: unknown, work: JournalWork): 'queue' | 'journal';
+  queueAnswered(): void;
+  /** The journal did what this work needs of it. */
+  journalAnswered(work: JournalWork): void;
   queueIsLost(): boolean;
 }
 
 export function createForwarderHealth(onEvent: ForwarderListener): ForwarderHealth {
+  const queue = createOutage({
+    onLost: (error) => onEvent({ kind: 'queue_lost', error }),
+    onBack: (outageMs) => onEvent({ kind: 'queue_back', outageMs }),
+  });
+  const journal = createOutage({
+    onLost: (error) => onEvent({ kind: 'journal_failed', error }),
+    onBack: (outageMs) => onEvent({ kind: 'journal_back', outageMs }),
+  });
+  const failingWork = new Set<JournalWork>();
+  return {
+    failed(error, work) {
+      if (error instanceof AppError && error.code === 'QUEUE_UNAVAILABLE') {
+        queue.failed(error);
+        return 'queue';
+      }
+      failingWork.add(work);
+      journal.failed(error);
+      return 'journal';
+    },
+    queueAnswered: () => queue.answered(),
+    journalAnswered(work) {
+      failingWork.delete(work);
+      if (failingWork.size === 0) journal.answered();
+    },
+    queueIsLost: () => queue.lasts(),
+  };
+}
+
+interface OutageOptions {
+  readonly onLost: (error: unknown) => void;
+  /** How long it lasted, milliseconds. */
+  readonly onBack: (outageMs: number) => void;
+}
+
+function createOutage({ onLost, onBack }: OutageOptions) {
   let lostAt: number | null = null;
   return {
-    failed(error) {
-      if (!(error instanceof AppError) || error.code !== 'QUEUE_UNAVAILABLE') {
-        onEvent({ kind: 'journal_failed', error });
-        return 'journal';
-      }
-      if (lostAt === null) {
-        lostAt = performance.now();
-        onEvent({ kind: 'queue_lost', error });
-      }
-      return 'queue';
+    failed(error: unknown) {
+      if (lostAt !== null) return;
+      lostAt = performance.now();
+      onLost(error);
     },
     answered() {
       if (lostAt === null) return;
       const outageMs = Math.round(performance.now() - lostAt);
       lostAt = null;
-      onEvent({ kind: 'queue_back', outageMs });
+      onBack(outageMs);
     },
-    queueIsLost: () => lostAt !== null,
+    lasts: () => lostAt !== null,
   };
 }
 

@@ -1,6 +1,7 @@
 // What the forwarder has cut from the journal and not yet seen stored: bounds only, never a body.
 // It answers the one question an ACK_AFTER=stored reply hangs on: is this delivery in Postgres?
 import { AppError } from '../core/app-error.ts';
+import { withDeadline } from '../core/deadline.ts';
 import { batchJobId, type BatchBounds } from '../core/delivery.ts';
 
 export interface LedgerEntry {
@@ -10,7 +11,7 @@ export interface LedgerEntry {
   phase: 'to_add' | 'added' | 'stored';
   /** performance.now() when it was first taken. */
   readonly takenAt: number;
-  /** How often a worker gave it up and it was put back. */
+  /** How often putting it back was tried after the workers gave it up. */
   retries: number;
   /** performance.now() before which it is not put back again. */
   retryAt: number;
@@ -24,6 +25,8 @@ interface Waiter {
 export interface Ledger {
   /** Batches not yet stored and deleted. */
   size(): number;
+  /** Whether this is one of ours: receivers share a queue and hear of each other's batches. */
+  has(jobId: string): boolean;
   /** Adds the batch unless it is known. */
   take(bounds: BatchBounds): LedgerEntry;
   /** The oldest batch that has to be added. */
@@ -38,7 +41,7 @@ export interface Ledger {
 export function createLedger(): Ledger {
   const entries = new Map<string, LedgerEntry>();
   const waiters = new Set<Waiter>();
-  /** Batches are cut in order without gaps: what lies below and is in no open batch is stored. */
+  /** Batches are cut in order and leave nothing out: what lies below and is in no open batch is stored. */
   let cutThrough = 0;
 
   function isStored(sequence: number): boolean {
@@ -56,6 +59,7 @@ export function createLedger(): Ledger {
 
   return {
     size: () => entries.size,
+    has: (jobId) => entries.has(jobId),
     take(bounds) {
       const jobId = batchJobId(bounds);
       const known = entries.get(jobId);
@@ -79,16 +83,14 @@ export function createLedger(): Ledger {
     },
     async whenStored(sequence, deadlineMs) {
       if (isStored(sequence)) return;
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const { promise, resolve } = Promise.withResolvers<void>();
       const waiter: Waiter = { sequence, resolve };
-      const timer = setTimeout(() => {
-        reject(new AppError('NOT_DURABLE', `not in Postgres within ${deadlineMs} ms`));
-      }, deadlineMs);
       waiters.add(waiter);
       try {
-        await promise;
+        await withDeadline(promise, { deadlineMs, what: 'storing a delivery' });
+      } catch (cause) {
+        throw new AppError('NOT_DURABLE', `not in Postgres within ${deadlineMs} ms`, { cause });
       } finally {
-        clearTimeout(timer);
         waiters.delete(waiter);
       }
     },

@@ -33,13 +33,22 @@ export type ForwarderEvent =
   | ({ readonly kind: 'stored' } & BatchFacts)
   /** Redis does not know the job any more; it is added again. */
   | { readonly kind: 'lost'; readonly jobId: string }
-  /** BATCH_FAILED: the workers gave the batch up; it is put back. */
+  /** BATCH_FAILED: the workers gave the batch up; it was put back. */
   | { readonly kind: 'failed'; readonly jobId: string; readonly retries: number }
+  /** BATCH_FAILED: putting it back failed too; it is tried again, ever more slowly. */
+  | {
+      readonly kind: 'retry_refused';
+      readonly jobId: string;
+      readonly retries: number;
+      readonly error: unknown;
+    }
   /** QUEUE_UNAVAILABLE, once per outage. */
   | { readonly kind: 'queue_lost'; readonly error: unknown }
   | { readonly kind: 'queue_back'; readonly outageMs: number }
   /** WRONG_INSTALLATION, once until it changes. */
   | { readonly kind: 'wrong_installation'; readonly expected: string; readonly found: string }
-  | { readonly kind: 'journal_failed'; readonly error: unknown };
+  /** Once per outage. */
+  | { readonly kind: 'journal_failed'; readonly error: unknown }
+  | { readonly kind: 'journal_back'; readonly outageMs: number };
 
 export type ForwarderListener = (event: ForwarderEvent) => void;

@@ -16,8 +16,8 @@ interface WatcherOptions {
 }
 
 export interface Watcher {
-  /** Throws what journal or queue throw; what it had not reached is looked up the next time. */
-  lookUp(): Promise<void>;
+  /** Never throws: what fails is reported and tried again at the next look. False when something did fail. */
+  lookUp(): Promise<boolean>;
 }
 
 /** A batch that fails again and again is put back ever more slowly, and never given up. */
@@ -27,51 +27,69 @@ const putBackLimitMs = 60_000;
 export function createWatcher(options: WatcherOptions): Watcher {
   const { journal, queue, ledger, health, random, onRoom, onEvent } = options;
 
-  async function settle(entry: LedgerEntry, state: BatchState): Promise<void> {
-    switch (state) {
-      case 'open':
-        return;
-      case 'completed':
-        ledger.markStored(entry);
-        return;
-      case 'unknown':
-        entry.phase = 'to_add';
-        onEvent({ kind: 'lost', jobId: entry.jobId });
-        onRoom();
-        return;
-      case 'failed':
-        await putBack(entry);
+  /** Notes what became of every batch, and returns those that the workers gave up; null when Redis did not answer. */
+  async function noteStates(): Promise<LedgerEntry[] | null> {
+    const added = ledger.inPhase('added');
+    if (added.length === 0) return [];
+    try {
+      const states = await queue.states(added.map(({ jobId }) => jobId));
+      health.queueAnswered();
+      return added.filter((entry) => note(entry, states.get(entry.jobId) ?? 'open') === 'failed');
+    } catch (error) {
+      health.failed(error, 'releasing');
+      return null;
     }
   }
 
-  async function putBack(entry: LedgerEntry): Promise<void> {
-    if (performance.now() < entry.retryAt) return;
-    onEvent({ kind: 'failed', jobId: entry.jobId, retries: entry.retries });
-    await queue.retry(entry.jobId);
-    const times = entry.retries;
-    const pauseMs = jitteredDelayMs({ random, baseMs: putBackBaseMs, limitMs: putBackLimitMs, times });
-    entry.retryAt = performance.now() + pauseMs;
-    entry.retries += 1;
+  function note(entry: LedgerEntry, state: BatchState): BatchState {
+    if (state === 'completed') ledger.markStored(entry);
+    if (state === 'unknown') {
+      entry.phase = 'to_add';
+      onEvent({ kind: 'lost', jobId: entry.jobId });
+      onRoom();
+    }
+    return state;
   }
 
-  async function release(entry: LedgerEntry): Promise<void> {
-    await journal.deleteBatch(entry.bounds);
+  async function release(entry: LedgerEntry): Promise<boolean> {
+    try {
+      await journal.deleteBatch(entry.bounds);
+    } catch (error) {
+      health.failed(error, 'releasing');
+      return false;
+    }
+    health.journalAnswered('releasing');
     ledger.drop(entry);
     const durationMs = Math.round(performance.now() - entry.takenAt);
     const deliveries = entry.bounds.last - entry.bounds.first + 1;
     onEvent({ kind: 'stored', jobId: entry.jobId, deliveries, durationMs });
     onRoom();
+    return true;
+  }
+
+  async function putBack(entry: LedgerEntry): Promise<void> {
+    if (performance.now() < entry.retryAt) return;
+    const { jobId, retries } = entry;
+    // Before the try, so that a batch that cannot be put back is not tried at every look.
+    const pause = { random, baseMs: putBackBaseMs, limitMs: putBackLimitMs, times: retries };
+    entry.retryAt = performance.now() + jitteredDelayMs(pause);
+    entry.retries += 1;
+    try {
+      await queue.retry(jobId);
+      onEvent({ kind: 'failed', jobId, retries });
+    } catch (error) {
+      onEvent({ kind: 'retry_refused', jobId, retries, error });
+    }
   }
 
   return {
     async lookUp() {
-      const added = ledger.inPhase('added');
-      if (added.length > 0) {
-        const states = await queue.states(added.map(({ jobId }) => jobId));
-        health.answered();
-        for (const entry of added) await settle(entry, states.get(entry.jobId) ?? 'open');
-      }
-      for (const entry of ledger.inPhase('stored')) await release(entry);
+      const failed = await noteStates();
+      let allReleased = true;
+      for (const entry of ledger.inPhase('stored')) allReleased = (await release(entry)) && allReleased;
+      // Last and all at once: a batch that fails holds no other back, and together they take one deadline.
+      await Promise.all((failed ?? []).map(putBack));
+      return failed !== null && allReleased;
     },
   };
 }

@@ -61,12 +61,14 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const onRoom = () => addBell.ring();
   const watcher = createWatcher({ journal, queue, ledger, health, random, onRoom, onEvent });
   journal.onAppended(() => addBell.ring());
-  queue.onSettled(() => lookBell.ring());
+  queue.onSettled((jobId) => {
+    if (ledger.has(jobId)) lookBell.ring();
+  });
 
   const { signal } = closing;
   const loops = Promise.all([
     keepAdding({ adder, guard, health, addBell, lookBell, random, signal }),
-    keepLooking({ watcher, health, lookBell, pollMs, signal }),
+    keepLooking({ watcher, lookBell, pollMs, signal }),
   ]);
   return {
     outstanding: () => ledger.size(),
@@ -121,7 +123,7 @@ async function keepAdding({
       else await addBell.wait(idleMs);
       times = 0;
     } catch (error) {
-      if (health.failed(error) === 'queue') guard.forget();
+      if (health.failed(error, 'adding') === 'queue') guard.forget();
       // A cut whose answer was lost is recorded all the same: see what is open before cutting on.
       else openIsKnown = false;
       await pause(jitteredDelayMs({ random, baseMs: repeatBaseMs, limitMs: repeatLimitMs, times }), signal);
@@ -132,21 +134,16 @@ async function keepAdding({
 
 interface LookLoop {
   readonly watcher: Watcher;
-  readonly health: ForwarderHealth;
   readonly lookBell: Wake;
   readonly pollMs: number;
   readonly signal: AbortSignal;
 }
 
-async function keepLooking({ watcher, health, lookBell, pollMs, signal }: LookLoop): Promise<void> {
+async function keepLooking({ watcher, lookBell, pollMs, signal }: LookLoop): Promise<void> {
   while (!signal.aborted) {
     await lookBell.wait(pollMs);
-    try {
-      await watcher.lookUp();
-    } catch (error) {
-      health.failed(error);
-      await pause(pollMs, signal);
-    }
+    // Bells ring on while something is wrong; looking again at each of them would help nobody.
+    if (!(await watcher.lookUp())) await pause(pollMs, signal);
   }
 }
 

@@ -1,9 +1,12 @@
 // Puts a receiver together from its configuration, and takes it apart in the reverse order.
 // Never waits for Redis to start, and never ends before what was acknowledged is closed away safely.
 import { setTimeout as delay } from 'node:timers/promises';
+import { AppError } from '../core/app-error.ts';
+import { endsWithin } from '../core/deadline.ts';
 import { listenFailure, reachableAuthority } from '../core/listen-address.ts';
 import { createOpened, type Opened } from '../core/opened.ts';
 import type { ReceiverConfig } from '../config/load-config.ts';
+import { describePassingPlace } from '../journal/journal-place.ts';
 import { openJournal, type Journal } from '../journal/journal.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -43,16 +46,22 @@ const journalFullShare = 0.9;
 const measureIntervalMs = 1_000;
 /** Kept back from the shutdown's time for closing the forwarder, the queue and the journal; at most a third of it. */
 const closingReserveMs = 3_000;
-const forwardingCloseMs = 2_500;
+/** Of what is left then. The journal gets the rest, and this much in any case: enough for a disk that is well. */
+const forwardingCloseShare = 2 / 3;
+const leastJournalCloseMs = 500;
 /** How often a shutdown that empties the journal looks whether the way to Redis is still open. */
 const flushSliceMs = 250;
 
-/** Throws TLS_MATERIAL_INVALID, JOURNAL_LOCKED, JOURNAL_CORRUPT, JOURNAL_UNWRITABLE, PAYLOAD_KEY_INVALID or PORT_IN_USE. */
+/**
+ * Throws TLS_MATERIAL_INVALID, JOURNAL_NOT_PERSISTENT, JOURNAL_LOCKED, JOURNAL_CORRUPT, JOURNAL_UNWRITABLE,
+ * PAYLOAD_KEY_INVALID or PORT_IN_USE.
+ */
 export async function startReceiver(options: StartReceiverOptions): Promise<RunningReceiver> {
   const opened = createOpened();
+  const closingTime = createClosingTime();
   try {
-    const parts = await openParts(options, opened);
-    return runParts({ ...options, parts, opened });
+    const parts = await openParts({ ...options, opened, closingTime });
+    return runParts({ ...options, parts, opened, closingTime });
   } catch (error) {
     await opened.closeAll();
     throw error;
@@ -66,8 +75,14 @@ interface Parts {
   readonly port: number;
 }
 
-async function openParts(options: StartReceiverOptions, opened: Opened): Promise<Parts> {
-  const { config, logger, metrics, reloadIntervalMs: intervalMs } = options;
+interface Ending {
+  readonly opened: Opened;
+  readonly closingTime: ClosingTime;
+}
+
+async function openParts(options: StartReceiverOptions & Ending): Promise<Parts> {
+  const { config, logger, metrics, reloadIntervalMs: intervalMs, opened, closingTime } = options;
+  checkJournalPlace(options);
   const material = await openLiveMaterial({ config, logger, metrics, ...(intervalMs && { intervalMs }) });
   opened.add(() => material.close());
   const sealed = config.PAYLOAD_SEALING === 'on' && config.PAYLOAD_KEYS !== undefined;
@@ -76,7 +91,7 @@ async function openParts(options: StartReceiverOptions, opened: Opened): Promise
     limitBytes: config.JOURNAL_LIMIT_BYTES,
     keyRing: sealed ? parseKeyRing(config.PAYLOAD_KEYS) : null,
   });
-  opened.add(() => journal.close());
+  opened.add(() => journal.close({ timeoutMs: Math.max(leastJournalCloseMs, closingTime.leftMs()) }));
   const queue = openIntakeQueue({
     url: config.REDIS_URL,
     prefix: config.QUEUE_PREFIX,
@@ -85,10 +100,7 @@ async function openParts(options: StartReceiverOptions, opened: Opened): Promise
   const forwarder = startForwarder({ journal, queue, onEvent: createForwardReport({ logger, metrics }) });
   // Neither may hold the end up for the sake of a Redis that is away: what they had in hand is in the journal.
   opened.add(() =>
-    Promise.race([
-      Promise.all([forwarder.close(), queue.close()]),
-      delay(forwardingCloseMs, undefined, { ref: false }),
-    ]),
+    endsWithin(Promise.all([forwarder.close(), queue.close()]), forwardingCloseShare * closingTime.leftMs()),
   );
   const server = await createServer({ options, material, journal, forwarder });
   const { HOST: host, PORT: wanted } = config;
@@ -110,6 +122,15 @@ interface ServerParts {
   readonly material: LiveMaterial;
   readonly journal: Journal;
   readonly forwarder: Forwarder;
+}
+
+/** In production an acknowledgement must not rest on a folder that goes away with the container. */
+function checkJournalPlace({ config, logger }: StartReceiverOptions): void {
+  if (config.JOURNAL_PERSISTENT === 'yes' || config.ACK_AFTER === 'stored') return;
+  const problem = describePassingPlace(config.JOURNAL_DIR);
+  if (problem === null) return;
+  if (config.LEAN_ENVIRONMENT === 'production') throw new AppError('JOURNAL_NOT_PERSISTENT', problem);
+  logger.write('config_warning', { variable: 'JOURNAL_DIR', problem });
 }
 
 function createServer({ options, material, journal, forwarder }: ServerParts): Promise<ReceiverServer> {
@@ -138,8 +159,8 @@ function createServer({ options, material, journal, forwarder }: ServerParts): P
   });
 }
 
-function runParts(running: StartReceiverOptions & { parts: Parts; opened: Opened }): RunningReceiver {
-  const { config, logger, readiness, parts, opened } = running;
+function runParts(running: StartReceiverOptions & Ending & { parts: Parts }): RunningReceiver {
+  const { config, logger, readiness, parts, opened, closingTime } = running;
   const { journal, forwarder, server, port } = parts;
   let ending = false;
   let closing: Promise<void> | null = null;
@@ -154,8 +175,9 @@ function runParts(running: StartReceiverOptions & { parts: Parts; opened: Opened
     ending = true;
     logger.write('shutdown', { phase: 'unready' });
     await delay(delayMs);
-    const endsMs = performance.now() + timeoutMs - Math.min(closingReserveMs, timeoutMs / 3);
-    const leftMs = () => Math.max(0, endsMs - performance.now());
+    closingTime.start(timeoutMs);
+    const reserveMs = Math.min(closingReserveMs, timeoutMs / 3);
+    const leftMs = () => Math.max(0, closingTime.leftMs() - reserveMs);
     logger.write('shutdown', { phase: 'finishing' });
     await server.close({ timeoutMs: leftMs() });
     // Without a way to Redis waiting would empty nothing.
@@ -196,4 +218,20 @@ function measure({
   metrics.journalOldestAgeSeconds.set(Math.max(0, ageMs) / 1000);
   metrics.batchesOutstanding.set(forwarder.outstanding());
   material.measure();
+}
+
+interface ClosingTime {
+  start(timeoutMs: number): void;
+  leftMs(): number;
+}
+
+/** One budget for all that is closed one after the other; the reserve alone when a start failed half way. */
+function createClosingTime(): ClosingTime {
+  let endsMs: number | null = null;
+  return {
+    start(timeoutMs) {
+      endsMs = performance.now() + timeoutMs;
+    },
+    leftMs: () => (endsMs === null ? closingReserveMs : Math.max(0, endsMs - performance.now())),
+  };
 }

@@ -110,3 +110,20 @@ export async function mountSmallDisk(size: string): Promise<string | null> {
   });
   return mounted ? folder : null;
 }
+
+/** What strace saw, in order: `synced` for a sync of the log that returned, else the first word the writer printed. */
+export function readTrace(trace: string): string[] {
+  const syncing = new Set<string>();
+  return trace.split('\n').flatMap((line): string[] => {
+    const [, pid = '', call = ''] = /^(\d+)\s+(.*)$/.exec(line) ?? [];
+    if (/^f(?:data)?sync\(\d+<[^>]*journal\.sqlite-wal>/.test(call)) {
+      if (call.endsWith('<unfinished ...>')) syncing.add(pid);
+      return call.endsWith('= 0') ? ['synced'] : [];
+    }
+    if (/^<\.\.\. f(?:data)?sync resumed>/.test(call)) {
+      return syncing.delete(pid) && call.endsWith('= 0') ? ['synced'] : [];
+    }
+    const said = /^write\(1<[^>]*>, "(\w+)/.exec(call)?.[1];
+    return said === undefined ? [] : [said];
+  });
+}

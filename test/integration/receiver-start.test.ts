@@ -164,7 +164,7 @@ it('answers OVERLOADED from 90 % of the journal, and 200 again once the workers 
     // It is refused before its body is read, which may end the connection under the sender.
     status = (await deliver(started, { body }).catch(() => null))?.status ?? 503;
   }
-  expect(await deliver(started)).toMatchObject({ status: 503, body: '{"outcome":"OVERLOADED"}' });
+  expect(await deliver(started)).toMatchObject({ status: 503, body: '{"code":"OVERLOADED"}' });
   await eventually(async () => expect(await journalBytes()).toBeGreaterThanOrEqual(0.9 * limitBytes));
 
   const runner = startJobRunner({
@@ -186,19 +186,18 @@ const memoryFolder = '/dev/shm';
 const hasMemoryFolder = existsSync(memoryFolder) && statfsSync(memoryFolder).type === 0x01021994;
 
 describe.skipIf(!hasMemoryFolder)('a journal in memory', () => {
-  const inMemory = () => ({
+  const inMemory = {
     JOURNAL_DIR: path.join(memoryFolder, `journal-test-${process.pid}`, 'journal'),
     JOURNAL_PERSISTENT: '',
     LEAN_ENVIRONMENT: 'production',
-  });
+  };
 
   it('is refused with JOURNAL_NOT_PERSISTENT in production, before anything is made there', async () => {
-    const settings = inMemory();
-    await expect(start(settings)).rejects.toMatchObject({
+    await expect(start(inMemory)).rejects.toMatchObject({
       code: 'JOURNAL_NOT_PERSISTENT',
       message: expect.stringMatching(/tmpfs.*mount a local disk.*JOURNAL_PERSISTENT=yes.*ACK_AFTER=stored/),
     });
-    await expect(stat(path.dirname(settings.JOURNAL_DIR))).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(stat(path.dirname(inMemory.JOURNAL_DIR))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   it.each([
@@ -206,7 +205,7 @@ describe.skipIf(!hasMemoryFolder)('a journal in memory', () => {
     ['the acknowledgement waits for Postgres', { ACK_AFTER: 'stored' }],
     ['in the sandbox, which is warned', { LEAN_ENVIRONMENT: 'sandbox' }],
   ])('is taken when %s', async (_, changes) => {
-    const settings = { ...inMemory(), ...changes };
+    const settings = { ...inMemory, ...changes };
     onTestFinished(() => rm(path.dirname(settings.JOURNAL_DIR), { recursive: true, force: true }));
     const { lines } = await start(settings);
     const warnings = lines.filter(({ msg }) => msg === 'config_warning').map(({ variable }) => variable);

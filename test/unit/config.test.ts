@@ -101,7 +101,7 @@ describe('loadConfig', () => {
     expect(loadConfig('receiver', { ...receiver, PORT: '' }).PORT).toBe(8443);
   });
 
-  it.each(secretNames.filter((name) => name !== 'LEAN_CLIENT_SECRET'))(
+  it.each(secretNames.filter((name) => !['LEAN_CLIENT_SECRET', 'OPS_TOKEN'].includes(name)))(
     'reads %s from its file, one trailing newline trimmed',
     (name) => {
       const value: Record<string, string> = {
@@ -161,6 +161,8 @@ describe('the rules between variables', () => {
     ['LEAN_CLIENT_SECRET', 'receiver', { LEAN_CLIENT_SECRET: 'x' }, 'LEAN_CLIENT_SECRET'],
     ['SYNC_DATA beyond the default', 'receiver', { SYNC_DATA: 'accounts, identity' }, 'SYNC_DATA'],
     ['a certificate forwarded by a proxy', 'receiver', { TLS_TERMINATION: 'proxy' }, 'TLS_TERMINATION'],
+    ['TRUSTED_PROXIES', 'receiver', { TRUSTED_PROXIES: '10.0.0.0/8' }, 'TRUSTED_PROXIES'],
+    ['OPS_TOKEN', 'receiver', { OPS_TOKEN: 'operations-token-1' }, 'OPS_TOKEN'],
     [
       'a list of networks that are none',
       'receiver',
@@ -246,9 +248,7 @@ describe('the addresses of Redis', () => {
 
 describe('the summary for the start log', () => {
   it('shows hosts and settings that differ from the default, and no secret', () => {
-    const text = summarizeConfig(
-      loadConfig('worker', { ...worker, OPS_TOKEN: 'operations-token-1', WORKER_CONCURRENCY: '4' }),
-    );
+    const text = summarizeConfig(loadConfig('worker', { ...worker, WORKER_CONCURRENCY: '4' }));
     expect(text).toContain('REDIS_URL=rediss://redis.internal:6379');
     expect(text).toContain('DATABASE_URL=postgres://db.internal/lean');
     expect(text).toContain('LEAN_APP_TOKEN=set');
@@ -256,7 +256,7 @@ describe('the summary for the start log', () => {
     expect(text).toContain('WORKER_CONCURRENCY=4');
     expect(text).not.toContain('LOG_LEVEL');
     expect(text).not.toContain('\n');
-    for (const secret of [key, 'token-1', 'p%40ss', 'operations-token']) expect(text).not.toContain(secret);
+    for (const secret of [key, 'token-1', 'p%40ss']) expect(text).not.toContain(secret);
     expect(summarizeConfig(loadConfig('receiver', receiver))).not.toMatch(/hunter2|old-secret|new-secret/);
   });
 });

@@ -2,7 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/core/app-error.ts';
+import { withDeadline } from '../../src/core/deadline.ts';
 import { createLogger, cleanText, type LogLevel } from '../../src/observability/logger.ts';
+import { createStandardOutput } from '../../src/observability/standard-output.ts';
 
 function capture(level: LogLevel = 'info') {
   const lines: string[] = [];
@@ -16,6 +18,27 @@ function capture(level: LogLevel = 'info') {
     return JSON.parse(lines[0] ?? '');
   };
   return { logger, lines, only };
+}
+
+function rename(person: { name?: string }): void {
+  person.name = 'x';
+}
+
+function allocate(bytes: number): Buffer {
+  return Buffer.alloc(bytes);
+}
+
+function misplaced(): never {
+  throw new TypeError('no\n    at canary.ts:1:2');
+}
+
+function thrownBy(mistake: () => unknown): unknown {
+  try {
+    mistake();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
 }
 
 const accepted = { outcome: 'accepted', http_status: 200, body_bytes: 512, duration_ms: 3.2 };
@@ -121,8 +144,76 @@ describe('an error in a log line', () => {
     const { logger, only } = capture();
     logger.write('crashed', { error: new TypeError('x is not a function') });
     expect(only()).toMatchObject({
-      error: 'TypeError: x is not a function',
+      error: 'TypeError',
       error_at: expect.stringMatching(/^logger\.test\.ts:\d+:\d+$/),
     });
+  });
+
+  it('says where, too, when the mistake is the cause of an error of ours', () => {
+    const { logger, only } = capture();
+    const cause = new TypeError('canary');
+    logger.write('crashed', { error: new AppError('NOT_DURABLE', 'the commit failed', { cause }) });
+    expect(only()).toMatchObject({
+      error: 'NOT_DURABLE: the commit failed <- TypeError',
+      error_at: expect.stringMatching(/^logger\.test\.ts:\d+:\d+$/),
+    });
+  });
+
+  it.each([
+    ['an argument of the wrong type', () => Reflect.apply(allocate, null, ['canary-AE07']), 'canary'],
+    ['a text taken for an object', () => Reflect.apply(rename, null, ['canary-Ahmed']), 'canary'],
+    ['an amount that is no whole number', () => BigInt(1234.56), '1234.56'],
+    ['a message that looks like a place', () => misplaced(), 'canary'],
+  ])('quotes nothing of %s', (_, mistake, canary) => {
+    const { logger, lines } = capture();
+    const error = thrownBy(mistake);
+    logger.write('crashed', { error });
+    logger.write('crashed', { error: new AppError('NOT_DURABLE', 'the commit failed', { cause: error }) });
+    expect(lines).toHaveLength(2);
+    expect(lines.join('')).not.toContain(canary);
+    expect(lines.join('')).toMatch(/TypeError|RangeError/);
+  });
+
+  it('keeps the words of a deadline', async () => {
+    const { logger, only } = capture();
+    const never = new Promise<void>(() => {});
+    const error = await withDeadline(never, { deadlineMs: 1, what: 'asking' }).catch((late: unknown) => late);
+    logger.write('crashed', { error });
+    expect(only()).toMatchObject({ error: 'DeadlineError: asking: no answer within 1 ms' });
+  });
+});
+
+function stalled() {
+  const taken: string[] = [];
+  const stream = {
+    writableLength: 0,
+    write(text: string) {
+      taken.push(text);
+      stream.writableLength += text.length;
+      return false;
+    },
+    on: () => stream,
+  };
+  return { stream, taken, output: createStandardOutput(stream) };
+}
+
+describe('standard output', () => {
+  it('keeps a bounded number of lines nobody takes, drops further ones, and says how many once there is room', () => {
+    const { stream, taken, output } = stalled();
+    const line = 'x'.repeat(64 * 1024);
+    for (let count = 0; count < 200; count += 1) output.write(line);
+    expect(taken).toHaveLength(128);
+    expect(output.takeDropped()).toBe(0);
+    stream.writableLength = 0;
+    expect(output.takeDropped()).toBe(72);
+    expect(output.takeDropped()).toBe(0);
+  });
+
+  it('does not wait long for a reader that takes nothing', async () => {
+    const { output } = stalled();
+    output.write('a line');
+    const startedAt = performance.now();
+    await output.flush();
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 });

@@ -1,19 +1,28 @@
-// A bound on anything that waits for Redis. What comes later than its bound is never an unhandled rejection.
+// A bound on anything that waits. What comes later than its bound is never an unhandled rejection.
 
 interface DeadlineOptions {
+  /** Below zero counts as zero. */
   readonly deadlineMs: number;
   /** Said of the work when the time is up: "adding a batch". */
   readonly what: string;
 }
 
-/** Settles as `work` does, or rejects after `deadlineMs`. The work itself goes on: its outcome is then unknown. */
+/** Its own class, so that a caller can tell "too late" from whatever the work itself throws. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+}
+
+/**
+ * Settles as `work` does, or rejects with DeadlineError after `deadlineMs`. The work itself goes on: its outcome is
+ * then unknown.
+ */
 export async function withDeadline<Value>(
   work: Promise<Value>,
   { deadlineMs, what }: DeadlineOptions,
 ): Promise<Value> {
   const expiry = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    expiry.reject(new Error(`${what}: no answer within ${deadlineMs} ms`));
+    expiry.reject(new DeadlineError(`${what}: no answer within ${deadlineMs} ms`));
   }, deadlineMs);
   try {
     return await Promise.race([work, expiry.promise]);

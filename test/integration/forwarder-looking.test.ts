@@ -1,0 +1,229 @@
+// What the forwarder makes of a queue's and a journal's answers, with both of them played: which batch may hold
+// which other back, when rows may go, and what is said of it.
+import { afterEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/core/app-error.ts';
+import { batchJobId, type BatchBounds } from '../../src/core/delivery.ts';
+import type { BatchState } from '../../src/queue/intake-queue.ts';
+import type { ForwarderEvent, ForwarderJournal, ForwarderQueue } from '../../src/receiver/forwarder-ports.ts';
+import { startForwarder } from '../../src/receiver/forwarder.ts';
+import { eventually } from '../support/eventually.ts';
+import { createMemoryJournal } from '../support/memory-journal.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+/** A queue whose batches are in the state a test puts them in; `open` until then. */
+function playQueue() {
+  const states = new Map<string, BatchState>();
+  const listeners: ((jobId: string) => void)[] = [];
+  const played = {
+    added: [] as readonly string[],
+    retried: [] as readonly string[],
+    looks: 0,
+    isAway: false,
+    refusesRetries: false,
+    become(jobId: string, state: BatchState) {
+      states.set(jobId, state);
+      for (const listener of listeners) listener(jobId);
+    },
+    tellOf(jobId: string) {
+      for (const listener of listeners) listener(jobId);
+    },
+  };
+  function mustBeThere(): void {
+    if (played.isAway) throw new AppError('QUEUE_UNAVAILABLE', 'played');
+  }
+  const queue: ForwarderQueue = {
+    async addBatch(batch) {
+      mustBeThere();
+      const jobId = batchJobId(batch);
+      played.added = [...played.added, jobId];
+      states.set(jobId, 'open');
+    },
+    async states(jobIds) {
+      mustBeThere();
+      played.looks += 1;
+      return new Map(jobIds.map((jobId) => [jobId, states.get(jobId) ?? 'unknown']));
+    },
+    async retry(jobId) {
+      mustBeThere();
+      if (played.refusesRetries) throw new AppError('QUEUE_UNAVAILABLE', 'retrying a batch failed');
+      played.retried = [...played.retried, jobId];
+      states.set(jobId, 'open');
+    },
+    onSettled: (listener) => void listeners.push(listener),
+    readInstallation: async () => null,
+  };
+  return { queue, played };
+}
+
+function forward({
+  pollMs = 10,
+  ...parts
+}: {
+  journal: ForwarderJournal;
+  queue: ForwarderQueue;
+  pollMs?: number;
+}) {
+  const events: ForwarderEvent[] = [];
+  const forwarder = startForwarder({
+    ...parts,
+    pollMs,
+    random: () => 0,
+    onEvent: (event) => events.push(event),
+  });
+  closers.push(() => forwarder.close());
+  const count = (wanted: ForwarderEvent['kind']) => events.filter(({ kind }) => kind === wanted).length;
+  return { forwarder, events, count };
+}
+
+function oneEach(journalId: string, sequence: number): BatchBounds & { jobId: string } {
+  const bounds = { journalId, first: sequence, last: sequence };
+  return { ...bounds, jobId: batchJobId(bounds) };
+}
+
+describe('a batch that the workers gave up', () => {
+  it('holds no stored batch behind it back, nor its answer, when putting it back is refused', async () => {
+    const journal = createMemoryJournal({ batchSize: 1 });
+    const { queue, played } = playQueue();
+    const { forwarder, count } = forward({ journal, queue });
+    journal.append(3);
+    await eventually(() => expect(played.added).toHaveLength(3));
+    const answers = [forwarder.whenStored(2, 10_000), forwarder.whenStored(3, 10_000)];
+    played.refusesRetries = true;
+    played.become(oneEach(journal.id, 1).jobId, 'failed');
+    for (const sequence of [2, 3]) played.become(oneEach(journal.id, sequence).jobId, 'completed');
+    await Promise.all(answers);
+    await eventually(() => expect(journal.rows()).toEqual([1]));
+    await eventually(() => expect(count('retry_refused')).toBeGreaterThan(2));
+    expect(forwarder.state()).toEqual({ ok: true, outstanding: 1 });
+    played.refusesRetries = false;
+    await eventually(() => expect(played.retried).toEqual([oneEach(journal.id, 1).jobId]));
+    expect(count('failed')).toBe(1);
+  });
+});
+
+describe('rows of stored batches', () => {
+  it('go although Redis is away by then', async () => {
+    const journal = createMemoryJournal();
+    const { queue, played } = playQueue();
+    let refuses = true;
+    const { count } = forward({
+      queue,
+      journal: {
+        ...journal,
+        async deleteBatch(bounds) {
+          if (refuses) throw new AppError('JOURNAL_UNWRITABLE', 'played');
+          await journal.deleteBatch(bounds);
+        },
+      },
+    });
+    journal.append(2);
+    await eventually(() => expect(played.added).toHaveLength(1));
+    played.become(played.added[0] ?? '', 'completed');
+    await eventually(() => expect(count('journal_failed')).toBe(1));
+    played.isAway = true;
+    journal.append(1);
+    await eventually(() => expect(count('queue_lost')).toBe(1));
+    refuses = false;
+    await eventually(() => expect(journal.rows()).toEqual([3]));
+  });
+
+  it('are told of once when they cannot go, and once when they can again', async () => {
+    const journal = createMemoryJournal({ batchSize: 1 });
+    const { queue, played } = playQueue();
+    let tries = 0;
+    const { count } = forward({
+      queue,
+      journal: {
+        ...journal,
+        async deleteBatch(bounds) {
+          tries += 1;
+          if (tries <= 5) throw new AppError('JOURNAL_UNWRITABLE', 'played');
+          await journal.deleteBatch(bounds);
+        },
+      },
+    });
+    journal.append(1);
+    await eventually(() => expect(played.added).toHaveLength(1));
+    played.become(oneEach(journal.id, 1).jobId, 'completed');
+    // The other loop's success with the same journal is not the end of this failure.
+    await eventually(() => expect(count('journal_failed')).toBe(1));
+    journal.append(1);
+    await eventually(() => expect(played.added).toHaveLength(2));
+    await eventually(() => expect(journal.rows()).toEqual([2]));
+    expect(tries).toBeGreaterThan(5);
+    expect([count('journal_failed'), count('journal_back')]).toEqual([1, 1]);
+  });
+});
+
+describe('news of a batch', () => {
+  it('is looked into only when the batch is of this journal', async () => {
+    const journal = createMemoryJournal();
+    const { queue, played } = playQueue();
+    forward({ journal, queue, pollMs: 60_000 });
+    journal.append(1);
+    await eventually(() => expect(played.looks).toBe(1));
+    for (let news = 0; news < 20; news += 1) {
+      played.tellOf(`in_another-journal_${news}-${news}`);
+      // A turn of the event loop each, in which a look would begin.
+      await new Promise(setImmediate);
+    }
+    expect(played.looks).toBe(1);
+    played.become(oneEach(journal.id, 1).jobId, 'completed');
+    await eventually(() => expect(journal.rows()).toEqual([]));
+    expect(played.looks).toBe(2);
+  });
+});
+
+describe('a batch listed as open', () => {
+  it('counts as stored when the journal has let it go meanwhile, and is not added', async () => {
+    const journal = createMemoryJournal({ batchSize: 1 });
+    const { queue, played } = playQueue();
+    journal.append(2);
+    const gone = await journal.cutBatch();
+    if (gone === null) throw new Error('there is a batch');
+    const left = await journal.cutBatch();
+    await journal.deleteBatch(gone);
+    const stale: ForwarderJournal = {
+      ...journal,
+      openBatches: async () => [gone, ...(await journal.openBatches())],
+    };
+    const { forwarder, count } = forward({ journal: stale, queue });
+    await forwarder.whenStored(1, 5_000);
+    await eventually(() => expect(played.added).toEqual([oneEach(journal.id, 2).jobId]));
+    expect(forwarder.outstanding()).toBe(1);
+    expect(journal.rows()).toEqual([left?.first]);
+    await expect(forwarder.whenStored(2, 50)).rejects.toMatchObject({ code: 'NOT_DURABLE' });
+    expect(count('journal_failed')).toBe(0);
+  });
+
+  it.each(['JOURNAL_CORRUPT', 'JOURNAL_UNWRITABLE', 'NOT_DURABLE'] as const)(
+    'does not count as stored when reading it fails with %s',
+    async (code) => {
+      const journal = createMemoryJournal();
+      const { queue, played } = playQueue();
+      journal.append(2);
+      await journal.cutBatch();
+      let fails = true;
+      const { forwarder, count } = forward({
+        queue,
+        journal: {
+          ...journal,
+          async readBatch(bounds) {
+            if (fails) throw new AppError(code, 'played');
+            return journal.readBatch(bounds);
+          },
+        },
+      });
+      await eventually(() => expect(count('journal_failed')).toBe(1));
+      await expect(forwarder.whenStored(2, 50)).rejects.toMatchObject({ code: 'NOT_DURABLE' });
+      expect([journal.rows(), forwarder.outstanding(), played.added]).toEqual([[1, 2], 1, []]);
+      fails = false;
+      await eventually(() => expect(played.added).toHaveLength(1));
+      expect(count('journal_back')).toBe(1);
+    },
+  );
+});
