@@ -129,6 +129,7 @@ export default defineConfig({
         'test/demo.ts',
         'test/write-docs.ts',
         'test/simulator/main.ts',
+        'test/conformance/{main,fuzz,mutations}.ts',
         'test/support/engines-*.ts',
       ],
       rules: { 'node/no-process-env': 'off', 'no-console': 'off' },

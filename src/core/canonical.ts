@@ -34,19 +34,6 @@ export const canonicalEntitySchema = z.strictObject({
 });
 export type CanonicalEntity = z.infer<typeof canonicalEntitySchema>;
 
-export const canonicalConsentSchema = z.strictObject({
-  consentId: z.string().min(1),
-  /** Lean's `consent_status`: ACTIVE, REVOKED, REJECTED or whatever else it says. */
-  status: textOrNull,
-  createdAtBank: instantSchema.nullable(),
-  expiresAt: instantSchema.nullable(),
-  transactionsFrom: instantSchema.nullable(),
-  transactionsTo: instantSchema.nullable(),
-  /** Sorted, without repeats; null when the source does not speak of permissions. */
-  permissions: z.array(z.string()).nullable(),
-});
-export type CanonicalConsent = z.infer<typeof canonicalConsentSchema>;
-
 export const canonicalAccountSchema = z.strictObject({
   accountId: z.string().min(1),
   /** Lean's words, kept as they are, unknown ones included. */
@@ -91,7 +78,9 @@ export const canonicalBalanceSchema = z.strictObject({
 export type CanonicalBalance = z.infer<typeof canonicalBalanceSchema>;
 
 export const canonicalTransactionSchema = z.strictObject({
+  /** Lean's, or a fingerprint, which equal payments share: the store tells those apart by a number of its own. */
   transactionId: z.string().min(1),
+  idSource: z.enum(['lean', 'fingerprint']),
   amount: unsignedDecimalSchema,
   currency: textOrNull,
   creditDebitIndicator: creditDebitIndicatorSchema,

@@ -1,12 +1,6 @@
 // Cuts pieces out of a JSON text exactly as they are spelled, so that what is kept as `raw` is Lean's own text.
 // Works only on text that was parsed before (parseLossless): it does not judge JSON.
 
-/** The source text of the value under `path`, or null where the path leads nowhere. */
-export function sliceValue(text: string, path: readonly string[]): string | null {
-  const bounds = locate(text, path);
-  return bounds && text.slice(bounds.start, bounds.end);
-}
-
 /** The source text of each item of the list under `path`, in order; empty where there is no list. */
 export function sliceItems(text: string, path: readonly string[]): string[] {
   const bounds = locate(text, path);

@@ -7,7 +7,7 @@ export const leanFailureTable = {
     level: 'error',
     means:
       'Lean sent two different bodies under one event id; the second is kept in quarantine beside the first.',
-    cure: "Find both in webhook_events by the event id and report it to Lean.",
+    cure: 'Find both in webhook_events by the event id and report it to Lean.',
   },
   EVENT_NOT_JSON: {
     level: 'warn',

@@ -12,13 +12,23 @@ const requestSchema = z.strictObject({ sql: z.string().max(100_000) });
 
 export async function startSqlSocket(path: string, database: Database): Promise<{ close(): Promise<void> }> {
   rmSync(path, { force: true }); // What a killed process left; the folder's lock says that nobody owns it now.
-  const server = createServer((socket) => void serve(socket, database));
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    void serve(socket, database);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
   });
   return {
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // The server would wait for a client that has nothing to ask for as long as that client stays.
+      for (const socket of sockets) socket.destroy();
+      return closed;
+    },
   };
 }
 

@@ -17,7 +17,6 @@ import {
 import { judgeReply, type Judgement, type LeanReply } from './lean-reply.ts';
 import type { WireAccount } from './wire-account.ts';
 import type { WireBalance } from './wire-balance.ts';
-import type { WireRefresh } from './wire-refresh.ts';
 import type { WireTransaction } from './wire-transaction.ts';
 
 interface CallOptions {
@@ -57,7 +56,6 @@ export interface LeanClient {
   getTransactions(query: TransactionsQuery): Promise<LeanReply<ListPage<WireTransaction>>>;
   getEntity(query: EntityQuery): Promise<LeanReply<EntityData>>;
   getResults(query: ResultsQuery): Promise<LeanReply<ResultsData>>;
-  getRefreshes(query: EntityListQuery): Promise<LeanReply<ListPage<WireRefresh>>>;
   /** New calls use it; calls under way end on the old. Throws LEAN_MATERIAL_INVALID and then keeps the old. */
   replaceMaterial(material: LeanMaterial): void;
   /** Ends when the calls under way have ended; abort them first to be quick. */
@@ -65,7 +63,7 @@ export interface LeanClient {
 }
 
 export interface LeanClientOptions {
-  /** As `leanHosts` gives it. */
+  /** As `leanApiUrl` gives it. */
   readonly apiUrl: string;
   readonly appToken: string;
   readonly material: LeanMaterial;
@@ -84,7 +82,7 @@ export function createLeanClient(options: LeanClientOptions): LeanClient {
       operation: kind.operation,
       path,
       query: { ...query, page: String(page), size: String(pageSize) },
-      isEnveloped: kind.operation !== 'refreshes',
+      isEnveloped: true,
       read: (source) => readPage(source, kind, { page, belongsTo }),
       signal,
     });
@@ -113,7 +111,6 @@ export function createLeanClient(options: LeanClientOptions): LeanClient {
         read: readResults,
         signal,
       }),
-    getRefreshes: async (query) => getList(listKinds.refreshes, ofEntity(query, '/data/v2/refreshes')),
     replaceMaterial: (material) => caller.replaceMaterial(material),
     close: () => caller.close(),
   };

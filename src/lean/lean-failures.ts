@@ -1,6 +1,7 @@
 // What a failed call to Lean means and what to do about it: one table from Lean's words to our codes. When and how
 // often something is tried again is retry-policy.ts's business.
 import type { FailureCode } from '../core/failure-codes.ts';
+import type { Instant } from '../core/instant.ts';
 import type { RetryClass } from '../core/retry-policy.ts';
 import type { WireReply } from './wire-reply.ts';
 
@@ -20,6 +21,8 @@ interface Verdict {
 export interface LeanFailure extends Verdict {
   /** What Lean asked us to wait, not yet capped. */
   readonly retryAfterMs?: number | undefined;
+  /** When Lean said so, by the reply's HTTP `Date`; left out where nothing says when. */
+  readonly at?: Instant | undefined;
   /** With RECONNECT_REQUIRED: what the application hands to Lean's reconnect. */
   readonly reconnectId: string | null;
   /** Lean's own words, if they have the form of a code: for the log line. */

@@ -7,32 +7,20 @@ export interface HostQuestion {
   readonly hasCertificate: boolean;
   /** OAuth2 client credentials beside the app token. */
   readonly hasClientSecret: boolean;
-  /** Overrides, as LEAN_API_URL and LEAN_AUTH_URL give them. */
+  /** Overrides, as LEAN_API_URL gives it. */
   readonly apiUrl?: string | undefined;
-  readonly authUrl?: string | undefined;
 }
 
-export interface LeanHosts {
-  /** Without a slash at the end. */
-  readonly apiUrl: string;
-  readonly authUrl: string;
-  /** Whether the API host takes no call without our certificate. */
-  readonly needsCertificate: boolean;
-}
-
-/** Production with OAuth2 lives on `api2`; the sandbox asks for certificates on `mtls.sandbox` only. */
-export function leanHosts(question: HostQuestion): LeanHosts {
-  const { environment, region, hasCertificate, hasClientSecret } = question;
+/**
+ * The API's address without a slash at the end. Production with OAuth2 lives on `api2`; the sandbox asks for
+ * certificates on `mtls.sandbox` only.
+ */
+export function leanApiUrl(question: HostQuestion): string {
+  const { environment, region, hasCertificate, hasClientSecret, apiUrl } = question;
+  if (apiUrl !== undefined) return withoutSlash(apiUrl);
   const domain = region === 'sa' ? 'sa.leantech.me' : 'leantech.me';
-  const isSandbox = environment === 'sandbox';
-  const sandboxHost = `${hasCertificate ? 'mtls.' : ''}sandbox.${domain}`;
-  const productionHost = `${hasClientSecret ? 'api2' : 'api'}.${domain}`;
-  const authHost = isSandbox ? `auth.sandbox.${domain}` : `auth.${domain}`;
-  return {
-    apiUrl: withoutSlash(question.apiUrl ?? `https://${isSandbox ? sandboxHost : productionHost}`),
-    authUrl: withoutSlash(question.authUrl ?? `https://${authHost}`),
-    needsCertificate: !isSandbox && !hasClientSecret,
-  };
+  if (environment === 'sandbox') return `https://${hasCertificate ? 'mtls.' : ''}sandbox.${domain}`;
+  return `https://${hasClientSecret ? 'api2' : 'api'}.${domain}`;
 }
 
 function withoutSlash(url: string): string {

@@ -45,7 +45,13 @@ export function createAgent(material: LeanMaterial, limits: LeanLimits): Agent {
     headersTimeout: limits.replyTimeoutMs,
     bodyTimeout: limits.replyTimeoutMs,
     maxResponseSize: limits.replyBytes,
-    connect: { timeout: limits.connectTimeoutMs, minVersion: 'TLSv1.2', ...tlsOptions },
+    connect: {
+      timeout: limits.connectTimeoutMs,
+      minVersion: 'TLSv1.2',
+      // Said outright, since its default gives way to NODE_TLS_REJECT_UNAUTHORIZED.
+      rejectUnauthorized: true,
+      ...tlsOptions,
+    },
   });
 }
 

@@ -7,17 +7,21 @@ import { readList, type ItemList } from './read-list.ts';
 import { wireAccountSchema, type WireAccount } from './wire-account.ts';
 import { wireBalanceSchema, type WireBalance } from './wire-balance.ts';
 import { wireEntitySchema, type WireEntity } from './wire-entity.ts';
-import { wireRefreshSchema } from './wire-refresh.ts';
 import { wirePageSchema, type WirePage } from './wire-reply.ts';
 import { wireTransactionSchema, type WireTransaction } from './wire-transaction.ts';
 
 /** The largest page Lean serves (its OpenAPI file: 1 to 100). */
 export const pageSize = 100;
 
-export interface ListPage<Wire> extends ItemList<Wire> {
+export interface ListPage<Wire> extends ItemList<Wire>, ListEnd {
   /** As Lean counts: `number` from 0, `total_pages` may be 0. Null where the reply has no page. */
   readonly page: WirePage | null;
+}
+
+export interface ListEnd {
   readonly isLastPage: boolean;
+  /** False where the reply does not say how much there is: what it lacks must not be taken for gone. */
+  readonly isEndKnown: boolean;
 }
 
 export interface ListKind<Schema extends z.ZodType> {
@@ -37,7 +41,6 @@ export const listKinds = {
     member: 'transactions',
     schema: wireTransactionSchema,
   },
-  refreshes: { operation: 'refreshes', around: [], member: 'content', schema: wireRefreshSchema },
 } as const satisfies Record<string, ListKind<z.ZodType>>;
 
 interface PageAsked {
@@ -67,12 +70,29 @@ export function readPage<Schema extends z.ZodType>(
   const page = parsed.success ? parsed.data : null;
   const number = page?.number ?? null;
   if (number !== null && asked.page !== null && number !== asked.page) return null;
-  return { ...list, page, isLastPage: isLast(page, list.items.length + list.unreadable.length) };
+  const itemCount = list.items.length + list.unreadable.length;
+  return { ...list, page, ...findListEnd(page, { askedPage: asked.page ?? 0, itemCount }) };
 }
 
-function isLast(page: WirePage | null, itemCount: number): boolean {
-  if (page?.total_pages === undefined || page.total_pages === null) return itemCount < pageSize;
-  return (page.number ?? 0) + 1 >= page.total_pages;
+interface PageFacts {
+  /** From 0; counts where the reply does not say which page it is. */
+  readonly askedPage: number;
+  /** Unreadable items included. */
+  readonly itemCount: number;
+}
+
+/** By the pages there are, else by the items there are, else by whether the page is full. */
+export function findListEnd(page: WirePage | null, { askedPage, itemCount }: PageFacts): ListEnd {
+  const number = page?.number ?? askedPage;
+  const size = page?.size ?? pageSize;
+  const totalPages = page?.total_pages ?? null;
+  if (totalPages !== null) return { isLastPage: number + 1 >= totalPages, isEndKnown: true };
+  const totalElements = page?.total_elements ?? null;
+  if (totalElements !== null) {
+    return { isLastPage: itemCount === 0 || number * size + itemCount >= totalElements, isEndKnown: true };
+  }
+  const isSizeKnown = (page?.size ?? null) !== null;
+  return { isLastPage: itemCount < size, isEndKnown: isSizeKnown || itemCount === 0 };
 }
 
 export interface EntityData {

@@ -8,7 +8,7 @@ import { failureOfNetwork, failureOfReply, unreadableReply, type LeanFailure } f
 import type { ExchangeResult } from './lean-http.ts';
 import { wireReplySchema, type WireReply } from './wire-reply.ts';
 
-export type LeanOperation = 'accounts' | 'balances' | 'transactions' | 'entity' | 'results' | 'refreshes';
+export type LeanOperation = 'accounts' | 'balances' | 'transactions' | 'entity' | 'results';
 
 /** For the log line; nothing of a customer's. */
 export interface CallFacts {
@@ -59,7 +59,7 @@ export interface Judgement<Data> {
   readonly result: ExchangeResult;
   readonly durationMs: number;
   readonly nowMs: number;
-  /** Data calls say OK in the body; entity and refreshes answer with the bare thing. */
+  /** Data calls say OK in the body; an entity comes bare. */
   readonly isEnveloped: boolean;
   /** Null where the reply does not hold what it should. */
   readonly read: (source: ReplySource) => Data | null;
@@ -94,7 +94,8 @@ export function judgeReply<Data>(judgement: Judgement<Data>): LeanReply<Data> {
     return { kind: 'ok', ...data, ...readAround(reply), httpDate: readHttpDate(headers), bodyText, facts };
   }
   const retryAfterMs = readRetryAfter(headers, nowMs);
-  return { kind: 'failed', failure: failureOfReply({ httpStatus, reply, retryAfterMs }), facts };
+  const failure = failureOfReply({ httpStatus, reply, retryAfterMs });
+  return { kind: 'failed', failure: { ...failure, at: readHttpDate(headers) ?? undefined }, facts };
 }
 
 const noFacts = { httpStatus: null, correlationId: null, traceId: null, resultsId: null, networkError: null };

@@ -1,7 +1,6 @@
-// Wire entity → canonical entity and its consents, from a webhook's payload or from the API. Pure and total.
-import type { CanonicalConsent, CanonicalEntity } from '../core/canonical.ts';
+// Wire entity → canonical entity, from a webhook's payload or from the API. Pure and total.
+import type { CanonicalEntity } from '../core/canonical.ts';
 import { storableText } from '../core/clean-text.ts';
-import { readInstant } from '../core/local-date.ts';
 import type { WireEntity } from './wire-entity.ts';
 
 /** Null members mean that this source does not say, not that there is none: they never overwrite what is known. */
@@ -14,23 +13,6 @@ export function normalizeEntity(wire: WireEntity): CanonicalEntity {
     bankName: storable(wire.bank_details?.name ?? null),
     permissions: normalizePermissions(wire.permissions),
   };
-}
-
-/** One record per consent id; empty for webhooks, which carry none. */
-export function normalizeConsents(wire: WireEntity): CanonicalConsent[] {
-  const byId = new Map<string, CanonicalConsent>();
-  for (const consent of wire.consents) {
-    byId.set(consent.id, {
-      consentId: consent.id,
-      status: storable(consent.consent_status),
-      createdAtBank: readInstant(consent.creation_date_time),
-      expiresAt: readInstant(consent.expiration_date_time),
-      transactionsFrom: readInstant(consent.transaction_from_date_time),
-      transactionsTo: readInstant(consent.transaction_to_date_time),
-      permissions: normalizePermissions(consent.permissions),
-    });
-  }
-  return [...byId.values()];
 }
 
 function normalizePermissions(permissions: readonly string[] | null): string[] | null {

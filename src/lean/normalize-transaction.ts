@@ -14,22 +14,16 @@ import type { WireItem } from './read-list.ts';
 import type { WireTransaction } from './wire-transaction.ts';
 
 /**
- * One record per transaction id. Items without an id get `fp_<fingerprint>_<n>`, n counting equal items of this list
- * from 0, so that two equal payments of one day stay two.
+ * One record per id of Lean's, and one per item without an id: those get `fp_<fingerprint>`, and equal ones stay as
+ * many as they are, since two equal payments of one day are two.
  */
 export function normalizeTransactions(items: readonly WireItem<WireTransaction>[]): CanonicalTransaction[] {
-  const seen = new Map<string, number>();
-  const records = items.map((item) => {
-    const record = normalizeTransaction(item);
-    if (item.wire.transaction_id !== null) return record;
-    const ordinal = seen.get(record.transactionId) ?? 0;
-    seen.set(record.transactionId, ordinal + 1);
-    return { ...record, transactionId: `${record.transactionId}_${ordinal}` };
-  });
-  return lastPerKey(records, (record) => record.transactionId);
+  const records = items.map(normalizeTransaction);
+  const named = records.filter(({ idSource }) => idSource === 'lean');
+  const unnamed = records.filter(({ idSource }) => idSource === 'fingerprint');
+  return [...lastPerKey(named, ({ transactionId }) => transactionId), ...unnamed];
 }
 
-/** An item without an id gets `fp_<fingerprint>`; the caller tells equal ones apart. */
 function normalizeTransaction({ wire, raw }: WireItem<WireTransaction>): CanonicalTransaction {
   const notes = createNotes();
   const currency = normalizeCurrency(wire.amount.currency, notes);
@@ -57,6 +51,7 @@ function normalizeTransaction({ wire, raw }: WireItem<WireTransaction>): Canonic
   if (wire.transaction_id === null) notes.warn('TRANSACTION_ID_MISSING');
   return {
     transactionId: wire.transaction_id ?? fingerprint(content),
+    idSource: wire.transaction_id === null ? 'fingerprint' : 'lean',
     ...content,
     contentHash: hashContent(content),
     raw,
@@ -64,7 +59,7 @@ function normalizeTransaction({ wire, raw }: WireItem<WireTransaction>): Canonic
   };
 }
 
-type Content = Omit<CanonicalTransaction, 'transactionId' | 'contentHash' | 'raw' | 'warnings'>;
+type Content = Omit<CanonicalTransaction, 'transactionId' | 'idSource' | 'contentHash' | 'raw' | 'warnings'>;
 
 function minorUnits(amount: string, currency: string | null, notes: Notes): string | null {
   const minor = toMinorUnits(amount, currency);

@@ -2,23 +2,13 @@
 // spellings (permissions as a list or as a map, the bank inside `bank_details` or as `bank_identifier`).
 import { z } from 'zod';
 import { isJsonObject } from '../core/lossless-json.ts';
-import { anything, wireId, wireList, wireObject, wireOptionalId, wireText } from './wire-values.ts';
+import { anything, wireId, wireObject, wireOptionalId, wireText } from './wire-values.ts';
 
 /** `["a","b"]` or `{"a":true,"b":true,"c":false}` → `['a','b']`; null where the source does not speak of them. */
 const wirePermissions = anything.transform((value): string[] | null => {
   if (Array.isArray(value)) return value.filter((name) => typeof name === 'string');
   if (!isJsonObject(value)) return null;
   return Object.keys(value).filter((name) => value[name] === true);
-});
-
-const wireConsentSchema = z.object({
-  id: wireId,
-  consent_status: wireText,
-  creation_date_time: wireText,
-  expiration_date_time: wireText,
-  transaction_from_date_time: wireText,
-  transaction_to_date_time: wireText,
-  permissions: wirePermissions,
 });
 
 export const wireEntitySchema = z.object({
@@ -32,6 +22,5 @@ export const wireEntitySchema = z.object({
   status: wireText,
   /** Only in `entity.reconnected`. */
   reconnect_id: wireOptionalId,
-  consents: wireList(wireConsentSchema),
 });
 export type WireEntity = z.infer<typeof wireEntitySchema>;

@@ -7,7 +7,7 @@ import type { Instant } from '../core/instant.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import { seal } from '../sealing/seal.ts';
 import type { Executor } from './database.ts';
-import { isOutdated } from './freshness.ts';
+import { isNotNewerThan, isOutdated } from './freshness.ts';
 import type { Tables } from './tables.ts';
 import { writeTolerantly } from './tolerant-write.ts';
 
@@ -123,7 +123,11 @@ async function upsertRows(transaction: Executor, entityId: string, rows: readonl
 async function markSeen(transaction: Executor, row: AccountRow): Promise<void> {
   await transaction
     .updateTable('accounts')
-    .set({ seen_sync_id: row.seen_sync_id, updated_at: sql`now()` })
+    .set({
+      customer_id: sql`coalesce(customer_id, ${row.customer_id}::text)`,
+      seen_sync_id: row.seen_sync_id,
+      updated_at: sql`now()`,
+    })
     .where('entity_id', '=', row.entity_id)
     .where('account_id', '=', row.account_id)
     .execute();
@@ -192,17 +196,42 @@ export interface AccountsOfSync {
   readonly syncId: string;
 }
 
-/** Marks accounts that the sync's complete list did not have; gives their ids. */
-export async function removeUnseenAccounts(
+/** A list that starts over is seen anew. */
+export async function forgetSeenAccounts(
   transaction: Executor,
   { entityId, syncId }: AccountsOfSync,
+): Promise<void> {
+  await transaction
+    .updateTable('accounts')
+    .set({ seen_sync_id: null })
+    .where('entity_id', '=', entityId)
+    .where('seen_sync_id', '=', syncId)
+    .execute();
+}
+
+export interface RemoveUnseen extends AccountsOfSync {
+  /** Of the list. */
+  readonly refreshedAt: Instant | null;
+}
+
+/** Marks accounts that the sync's complete list did not have, unless a newer one did; gives their ids. */
+export async function removeUnseenAccounts(
+  transaction: Executor,
+  { entityId, syncId, refreshedAt }: RemoveUnseen,
 ): Promise<string[]> {
+  const listAt = refreshedAt?.at ?? null;
   const removed = await transaction
     .updateTable('accounts')
-    .set({ removed_at: sql`now()`, updated_at: sql`now()` })
+    .set({
+      removed_at: sql<string>`now()`,
+      // So that a list from before this one does not bring it back.
+      refreshed_at: sql<string>`coalesce(${listAt}::timestamptz, refreshed_at)`,
+      updated_at: sql`now()`,
+    })
     .where('entity_id', '=', entityId)
     .where('removed_at', 'is', null)
     .where(sql<boolean>`seen_sync_id is distinct from ${syncId}`)
+    .where(isNotNewerThan(listAt))
     .returning('account_id')
     .execute();
   return removed.map(({ account_id }) => account_id);

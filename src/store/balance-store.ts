@@ -24,7 +24,23 @@ export async function upsertBalances(transaction: Executor, options: UpsertBalan
     rows: [...rows.values()],
     write: (chunk) => writeRows(transaction, chunk),
   });
+  await fillCustomer(transaction, options);
   return addCounts([...results, { ...nothingStored, refused: refused.length }]);
+}
+
+/** Rows from before the customer was known; no change of a balance. */
+async function fillCustomer(
+  transaction: Executor,
+  { entityId, accountId, customerId, balances }: UpsertBalances,
+): Promise<void> {
+  if (customerId === null || balances.length === 0) return;
+  await transaction
+    .updateTable('balances')
+    .set({ customer_id: customerId, updated_at: sql`now()` })
+    .where('entity_id', '=', entityId)
+    .where('account_id', '=', accountId)
+    .where('customer_id', 'is', null)
+    .execute();
 }
 
 function keyOf({ balanceType, currency, reportedAt }: CanonicalBalance): string {

@@ -54,29 +54,32 @@ export function writeDataStatus(status: DataStatus): string {
 
 /**
  * One status out of two refreshes whose order is not certain: what is OK in either is asked for, since asking once
- * too often costs one call and asking too seldom costs data. Otherwise the later one counts.
+ * too often costs one call and asking too seldom costs data. Otherwise the later one counts. Lean's data is taken to
+ * begin where both say that it has begun, and nowhere when one of them does not say: days before that are not judged.
  */
 export function mergeDataStatus(former: DataStatus | null, latter: DataStatus | null): DataStatus | null {
-  if (former === null || latter === null) return latter ?? former;
-  const merged = new Map(former);
-  for (const [accountId, account] of latter) {
-    const known = merged.get(accountId);
-    merged.set(accountId, {
-      balance: eitherOk(known?.balance, account.balance),
-      transactions: eitherOk(known?.transactions, account.transactions),
-      availableFrom: earlier(known?.availableFrom, account.availableFrom),
-    });
-  }
-  return merged;
+  if (former === null && latter === null) return null;
+  const accountIds = new Set([...(former?.keys() ?? []), ...(latter?.keys() ?? [])]);
+  return new Map(
+    Array.from(accountIds, (accountId) => {
+      const [one, other] = [former?.get(accountId), latter?.get(accountId)];
+      const merged = {
+        balance: eitherOk(one?.balance, other?.balance),
+        transactions: eitherOk(one?.transactions, other?.transactions),
+        availableFrom: bothHave(one?.availableFrom, other?.availableFrom),
+      };
+      return [accountId, merged];
+    }),
+  );
 }
 
 function eitherOk(former: string | undefined, latter: string | undefined): string | undefined {
   return former === 'OK' ? former : (latter ?? former);
 }
 
-function earlier(former: string | undefined, latter: string | undefined): string | undefined {
-  if (former === undefined || latter === undefined) return former ?? latter;
-  return former < latter ? former : latter;
+function bothHave(former: string | undefined, latter: string | undefined): string | undefined {
+  if (former === undefined || latter === undefined) return undefined;
+  return former > latter ? former : latter;
 }
 
 export type AccountData = 'balances' | 'transactions';

@@ -1,9 +1,15 @@
 // Sorts what a statement may throw: is the database away, is it this row's data, or is it something else?
 // Looks at SQLSTATE and Node's error codes; never at a message that could quote a customer's data.
+import { StatementTimeout } from './statement-limit.ts';
 
-/** `away`: try the same again later. `data`: the same row fails for ever. `other`: unexpected, a bug or a missing right. */
-export type DatabaseFailure = 'away' | 'data' | 'other';
+/**
+ * `away`: try the same again later. `slow`: ran out of time, which means `away` while the database is, and is this
+ * statement's own fault otherwise. `data`: the same row fails for ever. `other`: unexpected, a bug or a missing right.
+ */
+export type DatabaseFailure = 'away' | 'slow' | 'data' | 'other';
 
+/** A statement ended for its time (`statement_timeout`, or an operator), and a lock not given in time. */
+const slowStates = new Set(['57014', '55P03']);
 /**
  * SQLSTATE classes (PostgreSQL manual, appendix A) that pass by themselves: connection exceptions, transaction
  * rollback (deadlock, serialization), insufficient resources, lock not available, operator intervention, system errors.
@@ -28,7 +34,8 @@ const socketCodes = new Set([
 ]);
 /** The wording of pg and pg-pool for a lost or silent connection, which they throw without any code. */
 const connectionWording =
-  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|read timeout|PGlite is closed)/i;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|PGlite is closed)/i;
+const slowWording = /^(Query )?read timeout/i;
 
 export function databaseFailure(error: unknown): DatabaseFailure {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
@@ -39,11 +46,18 @@ export function databaseFailure(error: unknown): DatabaseFailure {
 }
 
 function failureOf(error: Error): DatabaseFailure {
+  if (error instanceof StatementTimeout) return 'slow';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
-  if (code === null) return connectionWording.test(error.message) ? 'away' : 'other';
+  if (code === null) return failureOfWording(error.message);
+  if (slowStates.has(code)) return 'slow';
   if (socketCodes.has(code) || awayStates.has(code)) return 'away';
   if (!/^[0-9A-Z]{5}$/.test(code)) return 'other';
   const sqlClass = code.slice(0, 2);
   if (awayClasses.has(sqlClass)) return 'away';
   return dataClasses.has(sqlClass) ? 'data' : 'other';
+}
+
+function failureOfWording(message: string): DatabaseFailure {
+  if (slowWording.test(message)) return 'slow';
+  return connectionWording.test(message) ? 'away' : 'other';
 }

@@ -3,6 +3,7 @@
 import { Kysely, PostgresDialect, sql, type Dialect, type RawBuilder, type Transaction } from 'kysely';
 import { Pool, types } from 'pg';
 import { columnParsers } from './column-types.ts';
+import { limitStatements } from './statement-limit.ts';
 import type { Tables } from './tables.ts';
 
 export type TablesTransaction = Transaction<Tables>;
@@ -42,22 +43,31 @@ export interface PostgresOptions {
   readonly applicationName: string;
   /** Told of a connection that broke while idle; the pool opens another by itself. */
   readonly onIdleError: (error: Error) => void;
+  /** How long one statement may take; 30,000 when left out. */
+  readonly statementTimeoutMs?: number;
 }
 
 const connectTimeoutMs = 5_000;
-const statementTimeoutMs = 30_000;
+const defaultStatementTimeoutMs = 30_000;
 const idleTimeoutMs = 30_000;
+/** The system's own first look at a silent connection comes after two hours. */
+const keepAliveAfterMs = 10_000;
 
-export function postgresDialect({ url, poolSize, applicationName, onIdleError }: PostgresOptions): Dialect {
+export function postgresDialect({
+  url,
+  poolSize,
+  applicationName,
+  onIdleError,
+  statementTimeoutMs = defaultStatementTimeoutMs,
+}: PostgresOptions): Dialect {
   const pool = new Pool({
     connectionString: url,
     max: poolSize,
     application_name: applicationName,
     connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: idleTimeoutMs,
-    // On the client's side: a pooler in between need not know the setting, and a frozen server is noticed too.
-    query_timeout: statementTimeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveAfterMs,
     types: {
       getTypeParser(oid: number, format?: 'text' | 'binary') {
         return (format !== 'binary' && columnParsers[oid]) || types.getTypeParser(oid, format);
@@ -68,5 +78,6 @@ export function postgresDialect({ url, poolSize, applicationName, onIdleError }:
   // The pool listens to idle connections only. One that breaks inside a transaction, between two statements, would end
   // the process; the next statement on it rejects, and that is how its user learns of it.
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return new PostgresDialect({ pool });
+  // On the client's side: a pooler in between need not know the setting, and a frozen server is noticed too.
+  return new PostgresDialect({ pool: limitStatements({ pool, timeoutMs: statementTimeoutMs }) });
 }

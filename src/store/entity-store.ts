@@ -9,6 +9,8 @@ export interface FactOrder {
   readonly ns: bigint | null;
   /** The event's key; or another name that is the same at every repeat. */
   readonly key: string;
+  /** Left out: an event. A reply of Lean orders what it says, and leaves no mark as the last event. */
+  readonly source?: 'reply';
 }
 
 export interface EntityFacts {
@@ -33,6 +35,8 @@ export interface AppliedFacts {
   /** This was the first that was heard of the entity. */
   readonly inserted: boolean;
   readonly state: 'active' | 'action_required' | 'ended';
+  /** The state and its reason are the ones given now; false where something later had decided them, or none were given. */
+  readonly stateWritten: boolean;
 }
 
 /** Applies what an event or a reply of Lean says of one entity, in one statement. */
@@ -41,7 +45,6 @@ export async function applyEntityFacts(
   executor: Executor,
   { facts, order }: { readonly facts: EntityFacts; readonly order: FactOrder },
 ): Promise<AppliedFacts> {
-  const dated = order.ns !== null;
   const values = {
     entity_id: facts.entityId,
     customer_id: facts.customerId ?? null,
@@ -51,9 +54,7 @@ export async function applyEntityFacts(
     reconnect_id: facts.reconnectId ?? null,
     state: facts.state?.state ?? 'active',
     state_reason: facts.state?.reason ?? null,
-    last_event_ns: order.ns?.toString() ?? null,
-    last_event_key: dated ? order.key : null,
-    ...profileOrder(facts, order),
+    ...eventOrders(facts, order),
     state_event_ns: facts.state ? (order.ns?.toString() ?? null) : null,
     field_orders: fieldOrders(facts, order),
   };
@@ -71,7 +72,8 @@ export async function applyEntityFacts(
       ${sql.join([...latestPair('last_event_ns', 'last_event_key'), ...latestPair('profile_event_ns', 'profile_event_key')])},
       field_orders = ${mergedOrders()},
       updated_at = now()
-    returning entity.xmax = 0 as inserted, entity.state
+    returning entity.xmax = 0 as inserted, entity.state,
+      ${facts.state ? sql`entity.field_orders ->> 'state' = ${orderText(order)}` : sql`false`} as "stateWritten"
   `.execute(executor);
   const applied = rows[0];
   if (applied === undefined) throw new Error('an upsert of an entity gave no row');
@@ -121,9 +123,16 @@ function orderText({ ns, key }: FactOrder): string {
   return ns === null ? `0:${key}` : `1:${String(ns + 2n ** 63n).padStart(20, '0')}:${key}`;
 }
 
-function profileOrder({ permissions }: EntityFacts, { ns, key }: FactOrder) {
-  const dated = ns !== null && permissions !== null && permissions !== undefined;
-  return { profile_event_ns: dated ? ns.toString() : null, profile_event_key: dated ? key : null };
+/** Which events came last: what has no time, or is no event, gives no mark and takes none away. */
+function eventOrders({ permissions }: EntityFacts, { ns, key, source }: FactOrder) {
+  const isEvent = ns !== null && source === undefined;
+  const isProfile = isEvent && permissions !== null && permissions !== undefined;
+  return {
+    last_event_ns: isEvent ? ns.toString() : null,
+    last_event_key: isEvent ? key : null,
+    profile_event_ns: isProfile ? ns.toString() : null,
+    profile_event_key: isProfile ? key : null,
+  };
 }
 
 function permissionsFrom(column: string): RawBuilder<unknown> {

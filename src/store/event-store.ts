@@ -73,6 +73,32 @@ export async function recordOwnership(executor: Executor, eventKey: string): Pro
     .execute();
 }
 
+export interface EventTries {
+  /** This one included. */
+  readonly tries: number;
+  /** Since the first of them. */
+  readonly triedForMs: number;
+}
+
+/** Counts one more try of an open event; part of the caller's transaction, if there is one. */
+export async function recordTry(
+  executor: Executor,
+  { eventKey, now }: { readonly eventKey: string; readonly now: Date },
+): Promise<EventTries> {
+  const row = await executor
+    .updateTable('webhook_events')
+    .set({
+      tries: sql`tries + 1`,
+      first_tried_at: sql<string>`coalesce(first_tried_at, ${now.toISOString()}::timestamptz)`,
+      updated_at: sql`now()`,
+    })
+    .where('event_key', '=', eventKey)
+    .returning(['tries', 'first_tried_at'])
+    .executeTakeFirst();
+  const firstTriedAt = row?.first_tried_at ?? now;
+  return { tries: row?.tries ?? 1, triedForMs: Math.max(0, now.getTime() - firstTriedAt.getTime()) };
+}
+
 /** Where the next page of open events begins. */
 export interface OpenEventsCursor {
   readonly receivedAt: string;

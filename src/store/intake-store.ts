@@ -263,6 +263,8 @@ async function upsertEvents(
       ${sql.join([...replaced, ...reopened])},
       concluded_at = case when ${isReopened} then excluded.concluded_at else event.concluded_at end,
       replay_count = event.replay_count + case when ${isReopened} then 1 else 0 end,
+      tries = case when ${isReopened} then 0 else event.tries end,
+      first_tried_at = case when ${isReopened} then null else event.first_tried_at end,
       delivery_count = excluded.delivery_count + case when ${isSwept} then 0 else event.delivery_count end,
       proof = ${strongestProof('event.proof', 'excluded.proof')},
       source = 'webhook',

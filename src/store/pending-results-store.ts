@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
 import { lockEntity } from './entity-lock.ts';
 import type { StepKind } from './sync-priority.ts';
-import { openStepJobs, type StepId, type StepJob } from './sync-step-store.ts';
+import type { StepId } from './sync-step-store.ts';
 
 export interface AskedResults extends StepId {
   readonly resultsId: string;
@@ -54,6 +54,17 @@ export async function recordAsked(
     .returning(['ready_at', 'polls'])
     .executeTakeFirstOrThrow();
   return { isReady: row.ready_at !== null, polls: row.polls };
+}
+
+/** Whether any of our steps waits, or has waited, for these results: nobody else's id is known to us. */
+export async function haveAskedFor(executor: Executor, resultsId: string): Promise<boolean> {
+  const row = await executor
+    .selectFrom('pending_results')
+    .select('results_id')
+    .where('results_id', '=', resultsId)
+    .where('asked_at', 'is not', null)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 export interface ReadyResults {
@@ -109,7 +120,8 @@ export async function markResultsReady(
   if (row.sync_id === null || row.step_key === null) return 'waiting';
   await transaction
     .updateTable('sync_steps')
-    .set({ due_at: sql`now()`, updated_at: sql`now()` })
+    // Another attempt: under the id of this one a job waits for the next poll and would swallow the new job.
+    .set({ due_at: sql`now()`, attempts: sql`attempts + 1`, updated_at: sql`now()` })
     .where('sync_id', '=', row.sync_id)
     .where('step_key', '=', row.step_key)
     .where('results_id', '=', resultsId)
@@ -125,12 +137,4 @@ export async function resolveResults(transaction: Executor, resultsId: string): 
     .set({ resolved_at: sql<string>`now()`, due_at: null, updated_at: sql`now()` })
     .where('results_id', '=', resultsId)
     .execute();
-}
-
-/** Jobs for results that are due to be asked for although no `results.ready` may have come. */
-export async function duePendingResults(
-  database: Database,
-  { limit }: { readonly limit: number },
-): Promise<StepJob[]> {
-  return openStepJobs(database, { state: 'pending', limit });
 }

@@ -39,6 +39,8 @@ const intake = [
     body_sha256 text not null,
     payload_hash text,
     ownership_proven_at timestamptz,
+    first_tried_at timestamptz,
+    tries integer not null default 0,
     failure_code text,
     concluded_at timestamptz,
     ${stamps},
@@ -201,6 +203,7 @@ const sync = [
     failure_code text,
     ${stamps}
   )`,
+  `create index sync_runs_entity on @.sync_runs (entity_id)`,
   `create unique index sync_runs_one_waiting on @.sync_runs (entity_id) where state = 'waiting'`,
   `create unique index sync_runs_one_running on @.sync_runs (entity_id) where state = 'running'`,
   `create table @.sync_steps (

@@ -96,7 +96,9 @@ export async function readStep(executor: Executor, { syncId, stepKey }: StepId) 
       'run.window_to as windowTo',
       'run.data_status as dataStatus',
       'run.started_at as startedAt',
+      'step.created_at as createdAt',
       'entity.permissions as permissions',
+      'entity.bank_identifier as bankIdentifier',
     ])
     .select(sql<string | null>`coalesce(run.customer_id, entity.customer_id)`.as('customerId'))
     .executeTakeFirst();
@@ -120,19 +122,40 @@ export async function lockStep(
   return readStep(transaction, id);
 }
 
+export type StepEnd = Awaited<ReturnType<typeof readStepEnds>>[number];
+
+/** Every step of a run with what it came to, in the order in which they were last written. */
+export async function readStepEnds(executor: Executor, syncId: string) {
+  return executor
+    .selectFrom('sync_steps')
+    .where('sync_id', '=', syncId)
+    .select(['kind', 'state', 'account_id as accountId', 'failure_code as failureCode', 'pass'])
+    .select('expected_refreshed_at as refreshedAt')
+    .orderBy('updated_at')
+    .orderBy('step_key')
+    .execute();
+}
+
 interface EndStep extends StepId {
   readonly state: 'done' | 'failed' | 'dropped';
+  /** The list's `refreshed_at` as this page gave it; left out where nothing was read. */
+  readonly refreshedAt?: string | null;
   /** Why it failed, or what a done step could not store. */
   readonly failureCode: string | null;
 }
 
 export async function endStep(
   transaction: Executor,
-  { syncId, stepKey, state, failureCode }: EndStep,
+  { syncId, stepKey, state, failureCode, refreshedAt }: EndStep,
 ): Promise<void> {
   await transaction
     .updateTable('sync_steps')
-    .set({ state, failure_code: failureCode, updated_at: sql`now()` })
+    .set({
+      state,
+      failure_code: failureCode,
+      ...(refreshedAt !== undefined && { expected_refreshed_at: refreshedAt }),
+      updated_at: sql`now()`,
+    })
     .where('sync_id', '=', syncId)
     .where('step_key', '=', stepKey)
     .execute();
@@ -180,20 +203,15 @@ export interface OpenStepJobs {
   readonly syncId?: string;
   /** Only the step that waits for these results. */
   readonly resultsId?: string;
-  /** Only steps that wait for results. */
-  readonly state?: 'pending';
-  /** Only steps that have been due for at least this long: their jobs are lost or slow. */
-  readonly olderThanMs?: number;
   readonly limit: number;
 }
 
 /**
- * Jobs for what is open in running syncs, most urgent first: after a commit, and again by the reconciler. Adding one
- * twice does no harm. Steps that wait for results get a job only when they are due.
+ * Jobs for what is open in running syncs, most urgent first, after a commit. Adding one twice does no harm. Steps that wait for results get a job only when they are due.
  */
 export async function openStepJobs(
   database: Database,
-  { syncId, resultsId, state, olderThanMs, limit }: OpenStepJobs,
+  { syncId, resultsId, limit }: OpenStepJobs,
 ): Promise<StepJob[]> {
   let query = database.db
     .selectFrom('sync_steps as step')
@@ -202,10 +220,6 @@ export async function openStepJobs(
     .where(sql<boolean>`(step.state = 'open' or (step.state = 'pending' and step.due_at <= now()))`);
   if (syncId !== undefined) query = query.where('step.sync_id', '=', syncId);
   if (resultsId !== undefined) query = query.where('step.results_id', '=', resultsId);
-  if (state !== undefined) query = query.where('step.state', '=', state);
-  if (olderThanMs !== undefined) {
-    query = query.where(sql<boolean>`step.due_at <= now() - ${olderThanMs} * interval '1 millisecond'`);
-  }
   const rows = await query
     .select(['step.sync_id', 'step.step_key', 'step.priority', 'step.attempts'])
     .select(sql<string>`greatest(0, ceil(extract(epoch from step.due_at - now()) * 1000))`.as('delay_ms'))
@@ -226,7 +240,7 @@ interface JobFacts extends StepId {
 }
 
 /** The same call at the same attempt always has the same id; a further attempt has another. */
-function stepJob({ syncId, stepKey, attempts, priority, delayMs }: JobFacts): StepJob {
+export function stepJob({ syncId, stepKey, attempts, priority, delayMs }: JobFacts): StepJob {
   const hash = createHash('sha256').update(`${syncId}:${stepKey}`).digest('hex');
   return { id: `sy_${hash}_${attempts}`, data: { kind: 'step', syncId, stepKey }, priority, delayMs };
 }

@@ -3,11 +3,12 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { appendChanges } from './change-store.ts';
-import { mergeDataStatus, readDataStatus, writeDataStatus } from './data-status.ts';
+import { readDataStatus, writeDataStatus } from './data-status.ts';
 import type { Database, Executor } from './database.ts';
 import { lockEntity } from './entity-lock.ts';
-import { moreUrgent, type SyncReason } from './sync-priority.ts';
+import type { SyncReason } from './sync-priority.ts';
 import { addSteps, type NewStep } from './sync-step-store.ts';
+import { coverBoth, type Width } from './sync-width.ts';
 
 export interface SyncRequest {
   readonly entityId: string;
@@ -32,6 +33,8 @@ interface DayWindow {
 export interface RequestedSync {
   readonly syncId: string;
   readonly state: 'waiting' | 'running';
+  /** The run that was cut short for it; after the commit, for the log line and the metric of its end. */
+  readonly closed: ClosedRun | null;
 }
 
 /**
@@ -50,19 +53,19 @@ export async function requestSync(
   const running = await findRun(transaction, request.entityId, 'running');
   if (running === undefined) {
     await startRun(database, transaction, syncId);
-    return { syncId, state: 'running' };
+    return { syncId, state: 'running', closed: null };
   }
   if (request.reason === 'refresh' && (await onlyWaitsForRetries(transaction, running.sync_id))) {
     const merged = await findRun(transaction, request.entityId, 'waiting');
-    if (merged !== undefined) await widen(transaction, merged, running);
-    await closeRun(database, transaction, {
+    if (merged !== undefined) await widen(transaction, { syncId, former: running, latter: merged });
+    const closed = await closeRun(database, transaction, {
       syncId: running.sync_id,
       state: 'failed',
       failureCode: 'SYNC_SUPERSEDED',
     });
-    return { syncId, state: 'running' };
+    return { syncId, state: 'running', closed };
   }
-  return { syncId, state: 'waiting' };
+  return { syncId, state: 'waiting', closed: null };
 }
 
 type Run = NonNullable<Awaited<ReturnType<typeof findRun>>>;
@@ -74,6 +77,19 @@ async function findRun(executor: Executor, entityId: string, state: 'waiting' | 
     .where('entity_id', '=', entityId)
     .where('state', '=', state)
     .executeTakeFirst();
+}
+
+/** Whether a sync of the whole history is done or on its way; one that failed does not count. */
+export async function hasReadHistory(executor: Executor, entityId: string): Promise<boolean> {
+  const row = await executor
+    .selectFrom('sync_runs')
+    .select('sync_id')
+    .where('entity_id', '=', entityId)
+    .where('full_history', '=', true)
+    .where('state', '<>', 'failed')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 async function upsertWaiting(
@@ -92,7 +108,7 @@ async function upsertWaiting(
     reread_entity: request.rereadEntity,
   };
   if (waiting !== undefined) {
-    await widen(transaction, waiting, wanted);
+    await widen(transaction, { syncId: waiting.sync_id, former: waiting, latter: wanted });
     return waiting.sync_id;
   }
   const status = readDataStatus(request.dataStatus);
@@ -111,48 +127,16 @@ async function upsertWaiting(
   return syncId;
 }
 
-type Width = Pick<
-  Run,
-  | 'reason'
-  | 'customer_id'
-  | 'event_key'
-  | 'full_history'
-  | 'window_from'
-  | 'window_to'
-  | 'data_status'
-  | 'reread_entity'
->;
-
-/** Afterwards the waiting run covers what it covered and what `other` covers. */
-async function widen(transaction: Executor, waiting: Run, other: Width): Promise<void> {
-  const status = mergeDataStatus(readDataStatus(waiting.data_status), readDataStatus(other.data_status));
-  const bounded = waiting.window_from !== null && other.window_from !== null;
+/** Afterwards the run covers what both did. */
+async function widen(
+  transaction: Executor,
+  { syncId, former, latter }: { readonly syncId: string; readonly former: Width; readonly latter: Width },
+): Promise<void> {
   await transaction
     .updateTable('sync_runs')
-    .set({
-      reason: moreUrgent(waiting.reason, other.reason),
-      customer_id: other.customer_id ?? waiting.customer_id,
-      event_key: other.event_key ?? waiting.event_key,
-      full_history: waiting.full_history || other.full_history,
-      window_from: bounded ? earliest(waiting.window_from, other.window_from) : null,
-      window_to: bounded ? latest(waiting.window_to, other.window_to) : null,
-      data_status: status && writeDataStatus(status),
-      reread_entity: waiting.reread_entity || other.reread_entity,
-      updated_at: sql`now()`,
-    })
-    .where('sync_id', '=', waiting.sync_id)
+    .set({ ...coverBoth({ former, latter }), updated_at: sql`now()` })
+    .where('sync_id', '=', syncId)
     .execute();
-}
-
-/** ISO days sort as text. */
-function earliest(left: string | null, right: string | null): string | null {
-  if (left === null || right === null) return null;
-  return left < right ? left : right;
-}
-
-function latest(left: string | null, right: string | null): string | null {
-  if (left === null || right === null) return null;
-  return left > right ? left : right;
 }
 
 async function onlyWaitsForRetries(transaction: Executor, syncId: string): Promise<boolean> {

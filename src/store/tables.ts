@@ -41,6 +41,9 @@ export interface WebhookEventsTable extends Stamped {
   payload_hash: string | null;
   /** When Lean, asked with our token, knew the event's entity as ours; only needed where the proof does not say so. */
   ownership_proven_at: OptionalInstant;
+  /** When something outside was first asked for this event, and how often it was: whoever gives up counts from here. */
+  first_tried_at: OptionalInstant;
+  tries: Generated<number>;
   failure_code: string | null;
   concluded_at: OptionalInstant;
 }
@@ -201,7 +204,7 @@ export interface SyncStepsTable extends Stamped {
   page: number;
   /** A list starts over, under the next pass, when it changed between two pages. */
   pass: Generated<number>;
-  /** The list's `refreshed_at` as the first page gave it; every further page must give the same. */
+  /** The list's `refreshed_at` as its first page gave it, on that page's step once it is done: all pages must agree. */
   expected_refreshed_at: string | null;
   state: ColumnType<'open' | 'pending' | 'done' | 'failed' | 'dropped', string | undefined, string>;
   priority: number;

@@ -6,7 +6,8 @@ import { normalizerVersion, type CanonicalTransaction } from '../core/canonical.
 import type { Instant } from '../core/instant.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import { seal } from '../sealing/seal.ts';
-import type { Executor } from './database.ts';
+import type { Database, Executor } from './database.ts';
+import { numberFingerprints } from './fingerprint-numbers.ts';
 import { isOutdated } from './freshness.ts';
 import { addCounts, nothingStored, type StoredCounts } from './stored-counts.ts';
 import { writeTolerantly } from './tolerant-write.ts';
@@ -28,15 +29,18 @@ export interface UpsertTransactions {
 /** 29 columns a row: far below Postgres' 65,535 parameters. */
 const rowsPerStatement = 500;
 
-/** Of several transactions with one id the last counts. The caller holds the entity's lock. */
+/**
+ * Stores one page; a page comes once, and in order. Of several transactions with one id of Lean's the last counts.
+ * The caller holds the entity's lock.
+ */
 export async function upsertTransactions(
+  database: Database,
   transaction: Executor,
   options: UpsertTransactions,
 ): Promise<StoredCounts> {
+  const items = await numberFingerprints(database, transaction, options);
   const rows = [
-    ...new Map(
-      options.transactions.map((item) => [item.transactionId, transactionRow(item, options)]),
-    ).values(),
+    ...new Map(items.map((item) => [item.transactionId, transactionRow(item, options)])).values(),
   ];
   const counts: StoredCounts[] = [];
   for (let start = 0; start < rows.length; start += rowsPerStatement) {
@@ -88,7 +92,10 @@ function transactionRow(item: CanonicalTransaction, options: UpsertTransactions)
 
 type TransactionRow = ReturnType<typeof transactionRow>;
 
-interface Chunk extends Pick<UpsertTransactions, 'entityId' | 'accountId' | 'syncId' | 'eventKey'> {
+interface Chunk extends Pick<
+  UpsertTransactions,
+  'entityId' | 'accountId' | 'customerId' | 'syncId' | 'eventKey'
+> {
   readonly rows: readonly TransactionRow[];
 }
 
@@ -97,27 +104,31 @@ async function writeChunk(transaction: Executor, chunk: Chunk): Promise<StoredCo
   const stored = await readStored(transaction, chunk);
   const written: TransactionRow[] = [];
   const replaced: string[] = [];
-  const untouched: string[] = [];
-  let changed = 0;
+  const equal: string[] = [];
+  const outdated: string[] = [];
+  let returned = 0;
   for (const row of rows) {
     const former = stored.get(row.transaction_id);
-    const differs = former?.content_hash !== row.content_hash;
-    if (isOutdated(row.refreshed_at, former?.refreshed_at) || (former && !differs)) {
-      untouched.push(row.transaction_id);
+    if (isOutdated(row.refreshed_at, former?.refreshed_at)) {
+      outdated.push(row.transaction_id);
+    } else if (former?.content_hash === row.content_hash) {
+      equal.push(row.transaction_id);
       // Seen again after it had been taken for gone.
-      if (former?.superseded_at != null) changed += 1;
-      continue;
+      if (former.superseded_at !== null) returned += 1;
+    } else {
+      written.push(row);
+      if (former) replaced.push(row.transaction_id);
     }
-    written.push(row);
-    if (former) replaced.push(row.transaction_id);
   }
   await keepVersions(transaction, { ...key, transactionIds: replaced });
   if (written.length > 0) await upsertRows(transaction, written);
-  await touch(transaction, { ...key, transactionIds: untouched, refreshedAt: rows[0]?.refreshed_at ?? null });
+  const refreshedAt = rows[0]?.refreshed_at ?? null;
+  await confirm(transaction, { ...key, transactionIds: equal, refreshedAt });
+  await markSeen(transaction, { ...key, transactionIds: outdated });
   return {
     inserted: written.length - replaced.length,
-    changed: replaced.length + changed,
-    unchanged: untouched.length - changed,
+    changed: replaced.length + returned,
+    unchanged: equal.length + outdated.length - returned,
     refused: 0,
   };
 }
@@ -174,20 +185,37 @@ async function upsertRows(transaction: Executor, rows: readonly TransactionRow[]
     .execute();
 }
 
-interface Touched extends Pick<UpsertTransactions, 'entityId' | 'accountId' | 'syncId'> {
+interface Seen extends Pick<UpsertTransactions, 'entityId' | 'accountId' | 'customerId' | 'syncId'> {
   readonly transactionIds: readonly string[];
-  readonly refreshedAt: string | null;
 }
 
-/** Rows whose content stands are only marked as seen, and not even that when they are marked already. */
-async function touch(
+/** Of an older list only this counts: it still had the row. It brings back nothing that a newer one found gone. */
+async function markSeen(transaction: Executor, seen: Seen): Promise<void> {
+  const { entityId, accountId, customerId, syncId, transactionIds } = seen;
+  if (transactionIds.length === 0) return;
+  await transaction
+    .updateTable('transactions')
+    .set({
+      customer_id: sql`coalesce(customer_id, ${customerId}::text)`,
+      seen_sync_id: syncId,
+      updated_at: sql`now()`,
+    })
+    .where('entity_id', '=', entityId)
+    .where('account_id', '=', accountId)
+    .where('transaction_id', 'in', transactionIds)
+    .execute();
+}
+
+/** Rows whose content stands are only marked as seen, and not even that when nothing of the marks would change. */
+async function confirm(
   transaction: Executor,
-  { entityId, accountId, syncId, transactionIds, refreshedAt }: Touched,
+  { entityId, accountId, customerId, syncId, transactionIds, refreshedAt }: Confirmed,
 ): Promise<void> {
   if (transactionIds.length === 0) return;
   await transaction
     .updateTable('transactions')
     .set({
+      customer_id: sql`coalesce(customer_id, ${customerId}::text)`,
       seen_sync_id: syncId,
       // greatest() passes over nulls.
       refreshed_at: sql`greatest(refreshed_at, ${refreshedAt}::timestamptz)`,
@@ -200,6 +228,11 @@ async function touch(
     .where('account_id', '=', accountId)
     .where('transaction_id', 'in', transactionIds)
     .where(sql<boolean>`(seen_sync_id is distinct from ${syncId} or superseded_at is not null
-      or refreshed_at is distinct from greatest(refreshed_at, ${refreshedAt}::timestamptz))`)
+      or refreshed_at is distinct from greatest(refreshed_at, ${refreshedAt}::timestamptz)
+      or customer_id is distinct from coalesce(customer_id, ${customerId}::text))`)
     .execute();
+}
+
+interface Confirmed extends Seen {
+  readonly refreshedAt: string | null;
 }

@@ -1,7 +1,9 @@
 // What becomes of transactions that changed or are gone: former contents are kept as numbered versions, and rows that
 // a complete list no longer has are superseded. Nothing is deleted here.
 import { sql } from 'kysely';
+import type { Instant } from '../core/instant.ts';
 import type { Executor } from './database.ts';
+import { isNotNewerThan } from './freshness.ts';
 
 export interface KeepVersions {
   readonly entityId: string;
@@ -85,17 +87,21 @@ export interface SupersedeVanished extends AccountOfSync {
   readonly to: string | null;
   /** First day Lean holds at all, where it said so. */
   readonly availableFrom: string | null;
+  /** Of the list. */
+  readonly refreshedAt: Instant | null;
 }
 
 /**
- * Supersedes rows that a complete list did not have, and gives their number. A settled row (BOOKED and not MUTABLE)
- * counts as gone only if the list reaches back behind its day: Lean holds about a year, and a payment that has merely
- * become too old for it is not undone. The list's first day itself may have been cut anywhere.
+ * Supersedes rows that a complete list did not have, unless a newer list did, and gives their number. Only a PENDING
+ * row may vanish on any day, since it either settles or lapses. Every other one counts as gone only if the list
+ * reaches back behind its day: Lean holds about a year, and a payment that has merely become too old for it is not
+ * undone. The list's first day itself may have been cut anywhere.
  */
 export async function supersedeVanished(
   transaction: Executor,
-  { entityId, accountId, syncId, from, to, availableFrom }: SupersedeVanished,
+  { entityId, accountId, syncId, from, to, availableFrom, refreshedAt }: SupersedeVanished,
 ): Promise<number> {
+  const listAt = refreshedAt?.at ?? null;
   const { earliest } = await transaction
     .selectFrom('transactions')
     .where('entity_id', '=', entityId)
@@ -105,13 +111,19 @@ export async function supersedeVanished(
     .executeTakeFirstOrThrow();
   let query = transaction
     .updateTable('transactions')
-    .set({ superseded_at: sql`now()`, supersede_rule: 'vanished', updated_at: sql`now()` })
+    .set({
+      superseded_at: sql<string>`now()`,
+      supersede_rule: 'vanished',
+      // So that a list from before this one does not bring it back.
+      refreshed_at: sql<string>`coalesce(${listAt}::timestamptz, refreshed_at)`,
+      updated_at: sql`now()`,
+    })
     .where('entity_id', '=', entityId)
     .where('account_id', '=', accountId)
     .where('superseded_at', 'is', null)
     .where(sql<boolean>`seen_sync_id is distinct from ${syncId}`)
-    .where(sql<boolean>`(status is distinct from 'BOOKED' or mutability is not distinct from 'MUTABLE'
-      or booking_date > ${earliest}::date)`);
+    .where(isNotNewerThan(listAt))
+    .where(sql<boolean>`(status = 'PENDING' or booking_date > ${earliest}::date)`);
   if (from !== null) query = query.where('booking_date', '>=', from);
   if (to !== null) query = query.where('booking_date', '<=', to);
   const superseded = await query.returning('transaction_id').execute();

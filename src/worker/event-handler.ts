@@ -6,6 +6,7 @@ import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import type { FactOrder } from '../store/entity-store.ts';
 import type { Conclusion, StoredEvent } from '../store/event-store.ts';
+import type { ClosedRun, RequestedSync } from '../store/sync-store.ts';
 
 export interface HandlerContext {
   readonly database: Database;
@@ -16,10 +17,16 @@ export interface HandlerContext {
 }
 
 export interface FollowUps {
+  /** Runs that were cut short: their end is told after the commit. */
+  readonly closedRuns?: readonly ClosedRun[];
   /** Syncs whose open steps need jobs after the commit. */
   readonly syncIds?: readonly string[];
   /** Results whose step needs a job after the commit. */
   readonly resultsIds?: readonly string[];
+}
+
+export function followSync({ syncId, closed }: RequestedSync): FollowUps {
+  return { syncIds: [syncId], closedRuns: closed === null ? [] : [closed] };
 }
 
 export type HandlerAnswer =

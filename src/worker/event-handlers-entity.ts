@@ -6,6 +6,7 @@ import { appendChanges } from '../store/change-store.ts';
 import { applyEntityFacts, type EntityState } from '../store/entity-store.ts';
 import { requestSync } from '../store/sync-store.ts';
 import {
+  followSync,
   orderOf,
   processed,
   readPayload,
@@ -86,7 +87,7 @@ async function rereadUndated(context: HandlerContext, entity: NamedEntity): Prom
 }
 
 async function reread(context: HandlerContext, { entityId, customerId }: NamedEntity): Promise<FollowUps> {
-  const { syncId } = await requestSync(context.database, context.transaction, {
+  const requested = await requestSync(context.database, context.transaction, {
     entityId,
     customerId,
     reason: 'refresh',
@@ -95,5 +96,5 @@ async function reread(context: HandlerContext, { entityId, customerId }: NamedEn
     fullHistory: false,
     rereadEntity: true,
   });
-  return { syncIds: [syncId] };
+  return followSync(requested);
 }

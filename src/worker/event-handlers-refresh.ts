@@ -2,8 +2,15 @@
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { isTerminalRefresh } from '../lean/wire-refresh.ts';
 import { applyEntityFacts } from '../store/entity-store.ts';
-import { requestSync } from '../store/sync-store.ts';
-import { orderOf, processed, readPayload, type HandlerAnswer, type HandlerContext } from './event-handler.ts';
+import { hasReadHistory, requestSync } from '../store/sync-store.ts';
+import {
+  followSync,
+  orderOf,
+  processed,
+  readPayload,
+  type HandlerAnswer,
+  type HandlerContext,
+} from './event-handler.ts';
 
 export async function onRefreshUpdated(context: HandlerContext): Promise<HandlerAnswer> {
   const { database, transaction, event, envelope } = context;
@@ -12,8 +19,8 @@ export async function onRefreshUpdated(context: HandlerContext): Promise<Handler
   const facts = { entityId, customerId, appUserId: refresh.app_user_id };
   await applyEntityFacts(database, transaction, { facts, order: orderOf(context) });
   if (!isTerminalRefresh(refresh.status)) return processed();
-  const isFirst = !(await hasReadHistory(context, entityId));
-  const { syncId } = await requestSync(database, transaction, {
+  const isFirst = !(await hasReadHistory(transaction, entityId));
+  const requested = await requestSync(database, transaction, {
     entityId,
     customerId,
     reason: isFirst ? 'first' : 'refresh',
@@ -22,18 +29,5 @@ export async function onRefreshUpdated(context: HandlerContext): Promise<Handler
     fullHistory: isFirst,
     rereadEntity: envelope.timestamp === null,
   });
-  return processed({ syncIds: [syncId] });
-}
-
-/** Whether a sync of the whole history is done or on its way; one that failed does not count. */
-async function hasReadHistory({ transaction }: HandlerContext, entityId: string): Promise<boolean> {
-  const row = await transaction
-    .selectFrom('sync_runs')
-    .select('sync_id')
-    .where('entity_id', '=', entityId)
-    .where('full_history', '=', true)
-    .where('state', '<>', 'failed')
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
+  return processed(followSync(requested));
 }

@@ -5,19 +5,22 @@ import { sha256Hex } from '../core/event-key.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry } from '../core/retry-policy.ts';
 import { readEnvelope, type ReadableEnvelope } from '../lean/webhook-envelope.ts';
+import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RunnerJob } from '../queue/job-processor.ts';
 import type { SyncQueue } from '../queue/work-queues.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
-import { open } from '../sealing/seal.ts';
 import { appendChanges } from '../store/change-store.ts';
 import type { Database } from '../store/database.ts';
 import { entityExists } from '../store/entity-store.ts';
 import { concludeEvent, readEvent, type Conclusion, type StoredEvent } from '../store/event-store.ts';
 import { openStepJobs } from '../store/sync-step-store.ts';
+import { reportClosedRun } from './closed-run-report.ts';
+import { conclude } from './conclude-event.ts';
 import { handlerFor } from './event-dispatch.ts';
 import type { EventHandler, FollowUps, HandlerAnswer } from './event-handler.ts';
 import type { JobReport } from './job-report.ts';
+import { keyMissingDelayMs, openBody, type OpenedBody } from './sealed-bodies.ts';
 import type { StepBack } from './step-back.ts';
 
 export interface EventJobDeps {
@@ -25,14 +28,14 @@ export interface EventJobDeps {
   readonly keyRing: KeyRing | null;
   readonly syncQueue: Pick<SyncQueue, 'add'>;
   readonly stepBack: StepBack;
-  readonly metrics: Pick<Metrics, 'events'>;
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'events' | 'syncs'>;
   readonly now: () => Date;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
 }
 
 const done = { kind: 'done' } as const;
-const unopenedDelayMs = 30_000;
 /** Before an entity's first sync, which waits for it. */
 const provePriority = 1;
 /** Jobs of one run that are added right after its commit; the reconciler brings what is beyond. */
@@ -57,7 +60,7 @@ export function createEventJob(deps: EventJobDeps) {
       const code = conclusiveCode(error, job.attempt);
       if (code === null || signal.aborted) throw error;
       const state = code === 'EVENT_PAYLOAD_INVALID' ? 'quarantined' : 'failed';
-      await conclude(deps, job.data.eventKey, { state, failureCode: code });
+      await conclude(deps, { eventKey: job.data.eventKey, conclusion: { state, failureCode: code } });
       return { verdict: done, outcome: code, eventType, error };
     }
   };
@@ -71,9 +74,12 @@ function conclusiveCode(error: unknown, attempt: number): FailureCode | null {
 }
 
 async function applyEvent(deps: EventJobDeps, event: StoredEvent): Promise<JobReport> {
-  const body = openBody(deps, event);
-  if (body.failureCode !== null) {
-    return { verdict: { kind: 'later', delayMs: unopenedDelayMs }, outcome: body.failureCode };
+  const body = openEventBody(deps, event);
+  if (body.kind === 'key_missing') {
+    return { verdict: { kind: 'later', delayMs: keyMissingDelayMs }, outcome: 'PAYLOAD_KEY_MISSING' };
+  }
+  if (body.kind === 'unreadable') {
+    return concluded(deps, event, { state: 'quarantined', failureCode: 'PAYLOAD_UNREADABLE' });
   }
   const envelope = readEnvelope(body.rawBody);
   if (envelope.kind === 'unreadable') {
@@ -85,19 +91,10 @@ async function applyEvent(deps: EventJobDeps, event: StoredEvent): Promise<JobRe
   return handleEvent(deps, event, { envelope, handler });
 }
 
-type Opened =
-  | { readonly failureCode: null; readonly rawBody: Uint8Array }
-  | { readonly failureCode: FailureCode };
-
-function openBody({ keyRing }: EventJobDeps, { eventKey, body }: StoredEvent): Opened {
-  if (body === null) return { failureCode: 'PAYLOAD_UNREADABLE' };
+function openEventBody({ keyRing }: EventJobDeps, { eventKey, body }: StoredEvent): OpenedBody {
+  if (body === null) return { kind: 'unreadable' };
   // A conflicting body's key is not the one its bytes give; the record id is the key of the row.
-  try {
-    return { failureCode: null, rawBody: open(keyRing, { purpose: 'event', recordId: eventKey }, body) };
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    return { failureCode: error.code };
-  }
+  return openBody(keyRing, { purpose: 'event', recordId: eventKey }, body);
 }
 
 /** An event that names an entity is ours when that is proven; results prove themselves, in their handler. */
@@ -152,6 +149,7 @@ async function handleEvent(
   if (answer === null) return { verdict: done, outcome: 'already_concluded' };
   if (answer.kind === 'open') return { verdict: done, outcome: answer.outcome };
   const { state, failureCode } = answer.conclusion;
+  for (const run of answer.closedRuns ?? []) reportClosedRun(deps, run);
   try {
     await addFollowUps(deps, answer);
     return { verdict: done, outcome: failureCode ?? state };
@@ -204,14 +202,6 @@ async function concluded(
   { eventKey }: StoredEvent,
   conclusion: Conclusion,
 ): Promise<JobReport> {
-  await conclude(deps, eventKey, conclusion);
+  await conclude(deps, { eventKey, conclusion });
   return { verdict: done, outcome: conclusion.failureCode ?? conclusion.state };
-}
-
-async function conclude(
-  { database, metrics }: EventJobDeps,
-  eventKey: string,
-  conclusion: Conclusion,
-): Promise<void> {
-  if (await concludeEvent(database.db, eventKey, conclusion)) metrics.events.inc({ state: conclusion.state });
 }

@@ -1,20 +1,18 @@
 // Takes a batch of deliveries from Redis into Postgres. Until that has been committed the bytes stay in the job and
 // in the receiver's journal: nothing here may lose or skip one.
-import { AppError } from '../core/app-error.ts';
-import { eventJobId, sha256Hex } from '../core/event-key.ts';
-import type { FailureCode } from '../core/failure-codes.ts';
+import { eventJobId, eventKey as eventKeyOf, sha256Hex } from '../core/event-key.ts';
 import { canonicalPayloadHash, readEnvelope } from '../lean/webhook-envelope.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { IntakeJob } from '../queue/job-schemas.ts';
 import type { RunnerJob } from '../queue/job-processor.ts';
 import type { EventQueue } from '../queue/work-queues.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
-import { open } from '../sealing/seal.ts';
 import type { Database } from '../store/database.ts';
 import type { IntakeDelivery } from '../store/intake-groups.ts';
 import { storeBatch, type OpenEvent } from '../store/intake-store.ts';
 import { isHandled } from './event-dispatch.ts';
 import type { JobReport } from './job-report.ts';
+import { keyMissingDelayMs, openBody } from './sealed-bodies.ts';
 import type { StepBack } from './step-back.ts';
 
 export interface IntakeJobDeps {
@@ -27,8 +25,6 @@ export interface IntakeJobDeps {
 
 type DeliveriesJob = Extract<IntakeJob, { v: 1 }>;
 
-/** A key may be added while the worker runs elsewhere, and damaged bytes wait for an operator. */
-const unopenedDelayMs = 30_000;
 const storedVerdict = { kind: 'done', replaceData: { stored: true } } as const;
 
 export function createIntakeJob(deps: IntakeJobDeps) {
@@ -37,14 +33,14 @@ export function createIntakeJob(deps: IntakeJobDeps) {
     signal.throwIfAborted();
     const { deliveries } = job.data;
     const opened = openDeliveries(job.data, deps.keyRing);
-    if (opened.failureCode !== null) {
-      const verdict = { kind: 'later', delayMs: unopenedDelayMs } as const;
-      return { verdict, outcome: opened.failureCode, deliveries: deliveries.length };
+    if (opened === null) {
+      const verdict = { kind: 'later', delayMs: keyMissingDelayMs } as const;
+      return { verdict, outcome: 'PAYLOAD_KEY_MISSING', deliveries: deliveries.length };
     }
     try {
       const stored = await storeBatch(deps.database, {
         jobId: job.id,
-        deliveries: opened.deliveries,
+        deliveries: opened,
         keyRing: deps.keyRing,
       });
       for (const { state } of stored.concluded) deps.metrics.events.inc({ state });
@@ -69,23 +65,36 @@ export function toEventJob({ eventKey, replayCount }: OpenEvent) {
   return { id: eventJobId(eventKey, replayCount), data: { eventKey } };
 }
 
-type Opened =
-  | { readonly failureCode: null; readonly deliveries: IntakeDelivery[] }
-  | { readonly failureCode: FailureCode };
-
-/** The whole batch waits for its one unopenable body: stored in part it would count as stored. */
-function openDeliveries({ journalId, deliveries }: DeliveriesJob, keyRing: KeyRing | null): Opened {
-  try {
-    const opened = deliveries.map((delivery) => {
-      const recordId = `${journalId}:${delivery.sequence}`;
-      const sealed = Buffer.from(delivery.sealed, 'base64');
-      return readDelivery(delivery, open(keyRing, { purpose: 'delivery', recordId }, sealed));
-    });
-    return { failureCode: null, deliveries: opened };
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    return { failureCode: error.code };
+/** Null while a key is missing: the whole batch waits for it, since stored in part it would count as stored. */
+function openDeliveries(
+  { journalId, deliveries }: DeliveriesJob,
+  keyRing: KeyRing | null,
+): IntakeDelivery[] | null {
+  const read: IntakeDelivery[] = [];
+  for (const delivery of deliveries) {
+    const recordId = `${journalId}:${delivery.sequence}`;
+    const sealed = Buffer.from(delivery.sealed, 'base64');
+    const body = openBody(keyRing, { purpose: 'delivery', recordId }, sealed);
+    if (body.kind === 'key_missing') return null;
+    read.push(body.kind === 'opened' ? readDelivery(delivery, body.rawBody) : keepDamaged(delivery, sealed));
   }
+  return read;
+}
+
+/** Nobody will read it again; what is left of it is kept as it came, for an operator. */
+function keepDamaged(
+  { receivedAt, proof }: DeliveriesJob['deliveries'][number],
+  sealed: Uint8Array,
+): IntakeDelivery {
+  return {
+    ...nothingRead,
+    eventKey: eventKeyOf(null, sealed),
+    receivedAt,
+    proof,
+    rawBody: sealed,
+    payloadHash: sha256Hex(sealed),
+    failureCode: 'PAYLOAD_UNREADABLE',
+  };
 }
 
 function readDelivery(

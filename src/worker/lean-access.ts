@@ -2,7 +2,7 @@
 import type { Config } from '../config/load-config.ts';
 import { AppError } from '../core/app-error.ts';
 import { createLeanClient, type LeanClient } from '../lean/lean-client.ts';
-import { leanHosts } from '../lean/lean-hosts.ts';
+import { leanApiUrl } from '../lean/lean-hosts.ts';
 import type { LeanMaterial } from '../lean/lean-http.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -28,7 +28,7 @@ export async function openLeanAccess({ config, logger, metrics }: LeanAccessOpti
   if (environment === undefined || region === undefined || appToken === undefined) {
     throw new AppError('CONFIG_INVALID', 'LEAN_ENVIRONMENT, LEAN_REGION and LEAN_APP_TOKEN are required');
   }
-  const { apiUrl } = leanHosts({
+  const apiUrl = leanApiUrl({
     environment,
     region,
     hasCertificate: config.LEAN_CERT_FILE !== undefined,

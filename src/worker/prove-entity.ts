@@ -4,15 +4,16 @@ import { AppError } from '../core/app-error.ts';
 import { decideRetry } from '../core/retry-policy.ts';
 import type { LeanClient } from '../lean/lean-client.ts';
 import type { LeanFailure } from '../lean/lean-failures.ts';
-import type { CallFacts } from '../lean/lean-reply.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { JobVerdict } from '../queue/job-processor.ts';
 import type { EventQueue } from '../queue/work-queues.ts';
 import type { Database } from '../store/database.ts';
 import { entityExists } from '../store/entity-store.ts';
-import { concludeEvent, readEvent, recordOwnership, type StoredEvent } from '../store/event-store.ts';
+import { readEvent, recordOwnership, recordTry, type StoredEvent } from '../store/event-store.ts';
+import { conclude } from './conclude-event.ts';
 import { toEventJob } from './intake-job.ts';
+import { reportLeanCall } from './lean-call-report.ts';
 
 export interface ProveEntityDeps {
   readonly database: Database;
@@ -28,10 +29,6 @@ export interface ProveEntityDeps {
 export type ProveEntity = (eventKey: string, signal: AbortSignal) => Promise<JobVerdict>;
 
 const done = { kind: 'done' } as const;
-/** After so long without an answer the event goes to the quarantine, from where it can be replayed. */
-const askForMs = 24 * 3_600_000;
-/** Waiting in the queue keeps no count of attempts; every pause is drawn as for the third. */
-const assumedAttempt = 3;
 
 export function createProveEntity(deps: ProveEntityDeps): ProveEntity {
   const { database, eventQueue } = deps;
@@ -40,10 +37,12 @@ export function createProveEntity(deps: ProveEntityDeps): ProveEntity {
     if (event === null || event.concluded || event.entityId === null) return done;
     if (!event.ownershipProven && !(await entityExists(database.db, event.entityId))) {
       const answer = await askLean(deps, { event, entityId: event.entityId, signal });
-      if (answer.kind !== 'ours') return conclude(deps, event, answer);
+      if (answer.kind !== 'ours') return settle(deps, event, answer);
       await recordOwnership(database.db, eventKey);
     }
-    await eventQueue.add([toEventJob(event)]);
+    // The job that had Lean asked may not have ended yet, and would swallow another one of its id.
+    const job = toEventJob(event);
+    await eventQueue.add([{ ...job, id: `${job.id}_p` }]);
     return done;
   };
 }
@@ -65,7 +64,10 @@ async function askLean(
       customerId === null
         ? await lean.getAccounts({ entityId, page: 0, signal })
         : await lean.getEntity({ customerId, entityId, signal });
-    writeCall(deps, reply.facts, reply.kind === 'failed' ? reply.failure.code : reply.kind);
+    reportLeanCall(deps, {
+      facts: reply.facts,
+      outcome: reply.kind === 'failed' ? reply.failure.code : reply.kind,
+    });
     return reply.kind === 'failed' ? judgeFailure(reply.failure) : { kind: 'ours' };
   } catch (error) {
     if (error instanceof AppError && error.code === 'LEAN_ID_INVALID') return { kind: 'not_an_id' };
@@ -79,44 +81,44 @@ function judgeFailure(failure: LeanFailure): Answer {
   return failure.action === 'stop_entity' ? { kind: 'ours' } : { kind: 'no_answer', failure };
 }
 
-async function conclude(
-  { database, metrics, now, random }: ProveEntityDeps,
-  { eventKey, receivedAt }: StoredEvent,
+async function settle(
+  deps: ProveEntityDeps,
+  event: StoredEvent,
   answer: Exclude<Answer, { kind: 'ours' }>,
 ): Promise<JobVerdict> {
+  const { eventKey } = event;
   if (answer.kind === 'not_ours') {
-    const conclusion = { state: 'ignored', failureCode: 'ENTITY_NOT_OURS' } as const;
-    if (await concludeEvent(database.db, eventKey, conclusion)) metrics.events.inc({ state: 'ignored' });
+    await conclude(deps, { eventKey, conclusion: { state: 'ignored', failureCode: 'ENTITY_NOT_OURS' } });
     return done;
   }
   if (answer.kind === 'not_an_id') {
     const conclusion = { state: 'quarantined', failureCode: 'EVENT_PAYLOAD_INVALID' } as const;
-    if (await concludeEvent(database.db, eventKey, conclusion)) metrics.events.inc({ state: 'quarantined' });
+    await conclude(deps, { eventKey, conclusion });
     return done;
   }
-  const { code, retryClass, retryAfterMs } = answer.failure;
-  if (now().getTime() - receivedAt.getTime() > askForMs) {
-    const conclusion = { state: 'failed', failureCode: code } as const;
-    if (await concludeEvent(database.db, eventKey, conclusion)) metrics.events.inc({ state: 'failed' });
-    return done;
-  }
-  // The event is still open: where no retry makes sense now, the reconciler brings it again.
-  if (retryClass === null) return done;
-  const decision = decideRetry({ retryClass, attempt: assumedAttempt, random: random(), retryAfterMs });
-  if (decision.kind === 'give_up') return done;
-  return { kind: code === 'LEAN_RATE_LIMITED' ? 'paused' : 'later', delayMs: decision.delayMs };
+  return askAgain(deps, event, answer.failure);
 }
 
-function writeCall({ logger, metrics }: ProveEntityDeps, facts: CallFacts, outcome: string): void {
-  const { operation, httpStatus, durationMs, correlationId, traceId } = facts;
-  metrics.leanCalls.inc({ operation, outcome });
-  metrics.leanCallSeconds.observe({ operation, outcome }, durationMs / 1000);
-  logger.write('lean_call', {
-    operation,
-    outcome,
-    http_status: httpStatus ?? undefined,
-    duration_ms: Math.round(durationMs),
-    correlation_id: correlationId ?? undefined,
-    trace_id: traceId ?? undefined,
+/** Counted from the first question: however long the event had waited before, Lean is asked for a whole schedule. */
+async function askAgain(
+  deps: ProveEntityDeps,
+  { eventKey }: StoredEvent,
+  { code, action, retryClass, retryAfterMs }: LeanFailure,
+): Promise<JobVerdict> {
+  const { database, now, random } = deps;
+  const { tries: attempt, triedForMs } = await recordTry(database.db, { eventKey, now: now() });
+  // What is refused to us is refused until an operator acts, whatever the refusal says of this one call.
+  const decision = decideRetry({
+    retryClass: retryClass ?? 'lean_refusal',
+    attempt,
+    triedForMs,
+    random: random(),
+    retryAfterMs,
   });
+  if (decision.kind === 'give_up') {
+    await conclude(deps, { eventKey, conclusion: { state: 'failed', failureCode: code } });
+    return done;
+  }
+  const isForAll = action === 'retry' && retryClass === 'lean_rate_limit';
+  return { kind: isForAll ? 'paused' : 'later', delayMs: decision.delayMs };
 }

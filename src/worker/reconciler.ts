@@ -5,9 +5,8 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { EventQueue, SyncQueue } from '../queue/work-queues.ts';
 import { tryLock } from '../store/advisory-lock.ts';
 import type { Database } from '../store/database.ts';
-import { openEvents, type OpenEventsCursor } from '../store/event-store.ts';
-import { duePendingResults } from '../store/pending-results-store.ts';
-import { openStepJobs } from '../store/sync-step-store.ts';
+import { openEvents, type OpenEventsCursor, type OpenEventsPage } from '../store/event-store.ts';
+import { openStepsPage, type OpenStepsCursor, type OpenStepsPage } from '../store/sync-step-pages.ts';
 import { toEventJob } from './intake-job.ts';
 import { startTimer, type RepeatingTimer, type TimerAnswer } from './repeating-timer.ts';
 
@@ -23,7 +22,7 @@ export interface ReconcilerOptions {
   readonly intervalMs?: number;
   /** What was touched more recently still has its job; 60,000 when left out. */
   readonly olderThanMs?: number;
-  /** Of each kind, in one round; 1,000 when left out. */
+  /** Of each kind, before the next ones are asked for; 1,000 when left out. */
   readonly limit?: number;
 }
 
@@ -36,22 +35,33 @@ export interface Reconciler extends RepeatingTimer {
   jobsMissed(): void;
 }
 
+/** How far a round has come with the one kind and the other: where to go on, or that nothing is left. */
+interface Progress {
+  readonly events: OpenEventsCursor | 'start' | 'end';
+  readonly steps: OpenStepsCursor | 'start' | 'end';
+}
+
+const atStart: Progress = { events: 'start', steps: 'start' };
+
 export function startReconciler(options: ReconcilerOptions): Reconciler {
   const { logger, intervalMs = defaultIntervalMs, olderThanMs = defaultOlderThanMs } = options;
-  let cursor: OpenEventsCursor | null = null;
+  let progress = atStart;
   let missed = false;
   let running = false;
   let failing = false;
 
   async function round(): Promise<TimerAnswer> {
-    const [from, wasMissed] = [cursor, missed];
-    cursor = null;
+    const [from, wasMissed] = [progress, missed];
+    progress = atStart;
     missed = false;
     running = true;
+    let hasMore = false;
     try {
-      cursor = await reconcile({ ...options, olderThanMs: wasMissed ? 0 : olderThanMs }, from);
+      const reached = await reconcile({ ...options, olderThanMs: wasMissed ? 0 : olderThanMs }, from);
+      hasMore = reached.events !== 'end' || reached.steps !== 'end';
+      if (hasMore) progress = reached;
       // More of the same is to come, of any age.
-      missed ||= wasMissed && cursor !== null;
+      missed ||= wasMissed && hasMore;
       failing = false;
     } catch (error) {
       missed ||= wasMissed;
@@ -61,7 +71,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     } finally {
       running = false;
     }
-    if (cursor !== null) return 'again';
+    if (hasMore) return 'again';
     return missed ? 'soon' : 'rest';
   }
 
@@ -77,39 +87,64 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   };
 }
 
-/** Returns where to go on when there were more events than one round takes. */
+/** One page of each kind that is not at its end. */
 async function reconcile(
   options: ReconcilerOptions & { olderThanMs: number },
-  after: OpenEventsCursor | null,
-): Promise<OpenEventsCursor | null> {
-  const { database, eventQueue, syncQueue, logger, metrics, olderThanMs, limit = defaultLimit } = options;
+  from: Progress,
+): Promise<Progress> {
+  const { eventQueue, syncQueue, logger, metrics } = options;
   const startedAt = performance.now();
   await publishInstallation(options);
-  // The lock only keeps workers from doing the same at the same moment; it need not outlast the reading.
-  const page = await database.transaction(async (transaction) =>
-    (await tryLock(database, transaction, 'reconcile'))
-      ? openEvents(database, transaction, { olderThanMs, limit, after })
-      : null,
-  );
-  if (page === null) return null;
-  const steps = [
-    ...(await openStepJobs(database, { olderThanMs, limit })),
-    ...(await duePendingResults(database, { limit })),
-  ];
-  if (page.events.length > 0) await eventQueue.add(page.events.map(toEventJob));
+  const pages = await readPages(options, from);
+  if (pages === null) return { events: 'end', steps: 'end' };
+  const { events, next: nextEvents } = pages.events;
+  const { jobs: steps, next: nextSteps } = pages.steps;
+  if (events.length > 0) await eventQueue.add(events.map(toEventJob));
   if (steps.length > 0) await syncQueue.add(steps);
-  metrics.reconciled.inc({ kind: 'event' }, page.events.length);
+  metrics.reconciled.inc({ kind: 'event' }, events.length);
   metrics.reconciled.inc({ kind: 'step' }, steps.length);
-  if (page.events.length + steps.length > 0) {
+  if (events.length + steps.length > 0) {
     const durationMs = Math.round(performance.now() - startedAt);
     logger.write('reconcile', {
       outcome: 'queued',
-      events: page.events.length,
+      events: events.length,
       steps: steps.length,
       duration_ms: durationMs,
     });
   }
-  return page.next;
+  return { events: nextEvents ?? 'end', steps: nextSteps ?? 'end' };
+}
+
+interface Pages {
+  readonly events: OpenEventsPage;
+  readonly steps: OpenStepsPage;
+}
+
+/**
+ * Null when another worker is at it. The lock only keeps workers from doing the same at the same moment; it need not
+ * outlast the reading.
+ */
+async function readPages(
+  { database, olderThanMs, limit = defaultLimit }: ReconcilerOptions & { olderThanMs: number },
+  from: Progress,
+): Promise<Pages | null> {
+  return database.transaction(async (transaction) => {
+    if (!(await tryLock(database, transaction, 'reconcile'))) return null;
+    const common = { olderThanMs, limit };
+    const events =
+      from.events === 'end'
+        ? { events: [], next: null }
+        : await openEvents(database, transaction, { ...common, after: cursorOf(from.events) });
+    const steps =
+      from.steps === 'end'
+        ? { jobs: [], next: null }
+        : await openStepsPage(database, transaction, { ...common, after: cursorOf(from.steps) });
+    return { events, steps };
+  });
+}
+
+function cursorOf<Cursor>(place: Cursor | 'start'): Cursor | null {
+  return place === 'start' ? null : place;
 }
 
 async function publishInstallation({ eventQueue, installationId, logger }: ReconcilerOptions): Promise<void> {

@@ -13,6 +13,7 @@ import { openEventQueue, openSyncQueue, type EventQueue, type SyncQueue } from '
 import { parseKeyRing, type KeyRing } from '../sealing/key-ring.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { checkInstallation } from '../store/installation-store.ts';
+import { createBankSlots } from './bank-slots.ts';
 import { startChangePublisher } from './change-publisher.ts';
 import { startDatabaseCheck } from './database-check.ts';
 import { createEventJob } from './event-job.ts';
@@ -109,7 +110,7 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
     ...options.reconciler,
   });
   opened.add(() => reconciler.close());
-  const stepBack = createStepBack();
+  const stepBack = createStepBack({ databaseIsAway: () => !check.state().ok });
   const parts = {
     ...options,
     redisUrl,
@@ -212,6 +213,7 @@ function createHandlers(parts: Parts) {
       transactionHistoryDays: config.TRANSACTION_HISTORY_DAYS,
     }),
     queue: syncQueue,
+    bankSlots: createBankSlots({ slots: config.WORKER_CONCURRENCY }),
     proveEntity: createProveEntity({ ...common, lean: lean.client, eventQueue }),
     syncData: config.SYNC_DATA,
     transactionHistoryDays: config.TRANSACTION_HISTORY_DAYS,

@@ -5,7 +5,7 @@ import { decideRetry } from '../core/retry-policy.ts';
 import { databaseFailure } from '../store/database-failures.ts';
 
 export interface StepBack {
-  /** How long to wait, when this error means that an engine is away; else null. */
+  /** How long to wait, when this error means that an engine is away; else null: then an attempt is spent. */
   delayFor(error: unknown): EngineAway | null;
   /** An engine answered. */
   answered(): void;
@@ -17,6 +17,8 @@ export interface EngineAway {
 }
 
 interface StepBackOptions {
+  /** What the database check says. A statement that ran out of time counts as away only while it says so. */
+  readonly databaseIsAway: () => boolean;
   /** From 0 up to, not including, 1. */
   readonly random?: () => number;
   /** Milliseconds of a clock that never goes back. */
@@ -28,13 +30,14 @@ interface StepBackOptions {
  * it: a short outage must not send a busy worker away for long.
  */
 export function createStepBack({
+  databaseIsAway,
   random = Math.random,
   nowMs = () => performance.now(),
-}: StepBackOptions = {}): StepBack {
+}: StepBackOptions): StepBack {
   let awaySinceMs: number | null = null;
   return {
     delayFor(error) {
-      const code = codeOf(error);
+      const code = codeOf(error, databaseIsAway);
       if (code === null) return null;
       awaySinceMs ??= nowMs();
       const awaySeconds = (nowMs() - awaySinceMs) / 1000;
@@ -48,7 +51,9 @@ export function createStepBack({
   };
 }
 
-function codeOf(error: unknown): EngineAway['code'] | null {
+function codeOf(error: unknown, databaseIsAway: () => boolean): EngineAway['code'] | null {
   if (error instanceof AppError && error.code === 'QUEUE_UNAVAILABLE') return 'QUEUE_UNAVAILABLE';
-  return databaseFailure(error) === 'away' ? 'DATABASE_AWAY' : null;
+  const failure = databaseFailure(error);
+  const isAway = failure === 'away' || (failure === 'slow' && databaseIsAway());
+  return isAway ? 'DATABASE_AWAY' : null;
 }

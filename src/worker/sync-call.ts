@@ -8,7 +8,7 @@ import type {
 import type { Instant } from '../core/instant.ts';
 import type { LeanClient } from '../lean/lean-client.ts';
 import { unreadableReply } from '../lean/lean-failures.ts';
-import type { ResultsData } from '../lean/lean-lists.ts';
+import { findListEnd, type ResultsData } from '../lean/lean-lists.ts';
 import type { CallFacts, FailedReply, PendingReply, ReplyAround } from '../lean/lean-reply.ts';
 import { normalizeAccounts } from '../lean/normalize-account.ts';
 import { normalizeBalances } from '../lean/normalize-balance.ts';
@@ -28,6 +28,8 @@ export interface PageReply {
   /** Items that could not be read. */
   readonly unreadable: number;
   readonly isLastPage: boolean;
+  /** False where Lean does not say how long the list is. */
+  readonly isEndKnown: boolean;
   readonly refreshedAt: Instant | null;
   readonly facts: CallFacts;
 }
@@ -89,8 +91,8 @@ export function createCallLean({ client, transactionHistoryDays }: CallLeanOptio
 type ListData = Exclude<ResultsData, { readonly dataType: 'other' }>;
 
 function readPage(reply: ListData & ReplyAround): PageReply {
-  const { isLastPage, refreshedAt, facts } = reply;
-  const page = { kind: 'page', isLastPage, refreshedAt, facts } as const;
+  const { isLastPage, isEndKnown, refreshedAt, facts } = reply;
+  const page = { kind: 'page', isLastPage, isEndKnown, refreshedAt, facts } as const;
   const unreadable = reply.unreadable.length;
   switch (reply.dataType) {
     case 'accounts':
@@ -112,7 +114,9 @@ function readResults(step: SyncStep, reply: ResultsData & ReplyAround): StepRepl
   const failed = { kind: 'failed', failure: unreadableReply(null), facts: reply.facts } as const;
   if (reply.dataType !== step.kind || (reply.page?.number ?? step.page) !== step.page) return failed;
   if (reply.items.some(({ wire }) => isForeign(step, wire))) return failed;
-  return readPage(reply);
+  // Only the step knows which page was asked for.
+  const itemCount = reply.items.length + reply.unreadable.length;
+  return readPage({ ...reply, ...findListEnd(reply.page, { askedPage: step.page, itemCount }) });
 }
 
 interface Owner {

@@ -1,9 +1,12 @@
 // The end of a run, in the transaction of its last step. A run fails when its list of accounts failed; when only some
 // lists failed it is done, and `failure_code` names the first of them. What a list that was read completely did not
-// have is marked as gone, once; after a list with unreadable items nothing is, since they may have been those.
+// have is marked as gone, once; after a list with unreadable items, or of unknown length, nothing is.
+import type { Instant } from '../core/instant.ts';
+import { readInstant } from '../core/local-date.ts';
 import { appendChanges, type NewChange } from '../store/change-store.ts';
 import { removeUnseenAccounts } from '../store/account-store.ts';
 import { readDataStatus } from '../store/data-status.ts';
+import { readStepEnds, type StepEnd } from '../store/sync-step-store.ts';
 import { closeRun, type ClosedRun } from '../store/sync-store.ts';
 import { supersedeVanished } from '../store/transaction-version-store.ts';
 import type { StepContext } from './sync-context.ts';
@@ -12,7 +15,7 @@ import { askedDays, coveredDays } from './sync-window.ts';
 /** Null while steps are open. */
 export async function closeWhenFinished(context: StepContext): Promise<ClosedRun | null> {
   const { database, transaction, step } = context;
-  const steps = await readSteps(context);
+  const steps = await readStepEnds(transaction, step.syncId);
   if (steps.some(({ state }) => state === 'open' || state === 'pending')) return null;
   const failureCode = steps.find((item) => item.failureCode !== null)?.failureCode ?? null;
   const accountsFailed = steps.find(({ kind, state }) => kind === 'accounts' && state === 'failed');
@@ -30,23 +33,12 @@ export async function closeWhenFinished(context: StepContext): Promise<ClosedRun
   return closeRun(database, transaction, { syncId: step.syncId, state: 'done', failureCode });
 }
 
-type StepEnd = Awaited<ReturnType<typeof readSteps>>[number];
-
-function readSteps({ transaction, step }: StepContext) {
-  return transaction
-    .selectFrom('sync_steps')
-    .where('sync_id', '=', step.syncId)
-    .select(['kind', 'state', 'account_id as accountId', 'failure_code as failureCode'])
-    .orderBy('updated_at')
-    .orderBy('step_key')
-    .execute();
-}
-
 async function removeAccounts(context: StepContext, steps: readonly StepEnd[]): Promise<NewChange[]> {
   const { transaction, step, syncData } = context;
   const isComplete = steps.every(({ kind, failureCode }) => kind !== 'accounts' || failureCode === null);
   if (!isComplete || !syncData.has('accounts')) return [];
-  const removed = await removeUnseenAccounts(transaction, step);
+  const refreshedAt = refreshOf(steps, { kind: 'accounts', accountId: null });
+  const removed = await removeUnseenAccounts(transaction, { ...step, refreshedAt });
   return removed.map((accountId) => ({
     change: 'account.updated',
     entityId: step.entityId,
@@ -70,6 +62,7 @@ async function supersedeTransactions(context: StepContext, steps: readonly StepE
       from,
       to,
       availableFrom: status?.get(accountId)?.availableFrom ?? null,
+      refreshedAt: refreshOf(steps, { kind: 'transactions', accountId }),
     });
     if (superseded === 0) continue;
     changes.push({
@@ -92,4 +85,15 @@ function completeLists(steps: readonly StepEnd[]): string[] {
   );
   const read = new Set(lists.flatMap(({ accountId }) => (accountId === null ? [] : [accountId])));
   return [...read].filter((accountId) => !flawed.has(accountId)).toSorted();
+}
+
+/** When Lean asked the bank for a list, as its last pass says; null where Lean does not say. */
+function refreshOf(
+  steps: readonly StepEnd[],
+  { kind, accountId }: Pick<StepEnd, 'kind' | 'accountId'>,
+): Instant | null {
+  const [last] = steps
+    .filter((item) => item.kind === kind && item.accountId === accountId && item.state === 'done')
+    .toSorted((left, right) => right.pass - left.pass);
+  return readInstant(last?.refreshedAt ?? null);
 }

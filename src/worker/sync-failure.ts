@@ -1,5 +1,5 @@
-// What a step does when Lean did not give its data: again later, by the retry table; given up, while the other lists
-// go on; or the whole entity stopped, because its customer must act first.
+// What a step does when Lean did not give its data: again later, by the retry table, also where an operator has to act
+// first; given up, while the other lists go on; or the whole entity stopped, because its customer must act first.
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry, type RetryClass } from '../core/retry-policy.ts';
 import type { LeanFailure } from '../lean/lean-failures.ts';
@@ -8,6 +8,7 @@ import { applyEntityFacts } from '../store/entity-store.ts';
 import { recordAsked, resolveResults } from '../store/pending-results-store.ts';
 import { closeRun } from '../store/sync-store.ts';
 import { endStep, postponeStep } from '../store/sync-step-store.ts';
+import { dropWaitingRun } from '../store/waiting-run-store.ts';
 import { closeWhenFinished } from './sync-close.ts';
 import type { StepContext, StepResult } from './sync-context.ts';
 
@@ -22,6 +23,7 @@ const resultMayCome = new Set<RetryClass>([
 
 export async function applyFailure(context: StepContext, failure: LeanFailure): Promise<StepResult> {
   if (failure.action === 'stop_entity') return stopEntity(context, failure);
+  if (failure.action === 'stop_alert') return retry(context, { ...failure, retryClass: 'lean_refusal' });
   if (failure.action !== 'retry' || failure.retryClass === null) return giveUp(context, failure.code);
   return retry(context, { ...failure, retryClass: failure.retryClass });
 }
@@ -38,7 +40,7 @@ export async function retry(
   { code, retryClass, retryAfterMs }: Retry,
 ): Promise<StepResult> {
   const { transaction, step, now, random } = context;
-  const decision = decideRetry({ retryClass, attempt: step.attempts + 1, random, retryAfterMs });
+  const decision = decideRetry({ ...triesOf(context), retryClass, random, retryAfterMs });
   if (decision.kind === 'give_up') return giveUp(context, code);
   const { delayMs } = decision;
   const staysPending = step.state === 'pending' && resultMayCome.has(retryClass);
@@ -54,6 +56,10 @@ export async function retry(
   return { outcome: code, jobs: [{ ...job, delayMs }], closed: null, pauseMs: null };
 }
 
+function triesOf({ step, now }: StepContext) {
+  return { attempt: step.attempts + 1, triedForMs: now.getTime() - step.createdAt.getTime() };
+}
+
 export async function giveUp(context: StepContext, failureCode: FailureCode): Promise<StepResult> {
   const { transaction, step } = context;
   if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
@@ -64,23 +70,31 @@ export async function giveUp(context: StepContext, failureCode: FailureCode): Pr
 async function stopEntity(context: StepContext, failure: LeanFailure): Promise<StepResult> {
   const { database, transaction, step, now } = context;
   const { entityId, customerId, eventKey, syncId, stepKey } = step;
-  const { code, reconnectId } = failure;
+  const { code, reconnectId, at } = failure;
   await endStep(transaction, { ...step, state: 'failed', failureCode: code });
   // An entity that Lean does not know any more has no customer who could act.
   const state = code === 'LEAN_ENTITY_UNKNOWN' ? 'ended' : 'action_required';
-  await applyEntityFacts(database, transaction, {
+  const { stateWritten } = await applyEntityFacts(database, transaction, {
     facts: { entityId, reconnectId, state: { state, reason: code } },
-    order: { ns: BigInt(now.getTime()) * 1_000_000n, key: `reply:${syncId}:${stepKey}` },
-  });
-  await appendChanges(transaction, [
-    {
-      change: 'entity.action_required',
-      entityId,
-      customerId,
-      eventKey,
-      details: { syncId, state, reason: code, reconnectId },
+    order: {
+      ns: at?.ns ?? BigInt(now.getTime()) * 1_000_000n,
+      key: `reply:${syncId}:${stepKey}`,
+      source: 'reply',
     },
-  ]);
+  });
+  // A later word has it otherwise: then there is nothing to tell, and the waiting run may well succeed.
+  if (stateWritten) {
+    await appendChanges(transaction, [
+      {
+        change: 'entity.action_required',
+        entityId,
+        customerId,
+        eventKey,
+        details: { syncId, state, reason: code, reconnectId },
+      },
+    ]);
+    await dropWaitingRun(transaction, { entityId, failureCode: code });
+  }
   const closed = await closeRun(database, transaction, { syncId, state: 'failed', failureCode: code });
   return { outcome: code, jobs: [], closed, pauseMs: null };
 }
@@ -88,8 +102,7 @@ async function stopEntity(context: StepContext, failure: LeanFailure): Promise<S
 /** Lean promises the data under an id. Its `results.ready` may have come before our record of the id. */
 export async function applyPending(context: StepContext, resultsId: string): Promise<StepResult> {
   const { transaction, step, now, random } = context;
-  const attempt = step.attempts + 1;
-  const decision = decideRetry({ retryClass: 'lean_results_pending', attempt, random });
+  const decision = decideRetry({ ...triesOf(context), retryClass: 'lean_results_pending', random });
   if (decision.kind === 'give_up') return giveUp(context, 'RESULTS_NEVER_READY');
   const dueAt = new Date(now.getTime() + decision.delayMs);
   const { isReady, polls } = await recordAsked(transaction, { ...step, resultsId, askedAt: now, dueAt });

@@ -6,7 +6,6 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { JobVerdict, RunnerJob } from '../queue/job-processor.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import type { Database } from '../store/database.ts';
-import { databaseFailure } from '../store/database-failures.ts';
 import { applyEntityFacts } from '../store/entity-store.ts';
 import { resolveResults } from '../store/pending-results-store.ts';
 import {
@@ -17,8 +16,11 @@ import {
   type StepJob,
   type SyncStep,
 } from '../store/sync-step-store.ts';
-import { countRun, type ClosedRun } from '../store/sync-store.ts';
+import { countRun } from '../store/sync-store.ts';
+import type { BankSlots } from './bank-slots.ts';
+import { reportClosedRun } from './closed-run-report.ts';
 import type { JobReport, ReportingHandler } from './job-report.ts';
+import { reportLeanCall } from './lean-call-report.ts';
 import type { StepBack } from './step-back.ts';
 import type { CallLean, EntityReply, StepReply } from './sync-call.ts';
 import { closeWhenFinished } from './sync-close.ts';
@@ -33,6 +35,8 @@ export interface SyncJobOptions {
   /** The other kind of job: asks Lean whether an event's entity is ours. */
   readonly proveEntity: (eventKey: string, signal: AbortSignal) => Promise<JobVerdict>;
   readonly stepBack: StepBack;
+  /** Of this process. */
+  readonly bankSlots: BankSlots;
   readonly keyRing: KeyRing | null;
   readonly syncData: readonly string[];
   readonly transactionHistoryDays: number | undefined;
@@ -82,9 +86,23 @@ async function runStep(
   if (earlyByMs > earlyMs)
     return { verdict: { kind: 'later', delayMs: earlyByMs }, outcome: 'early', operation };
 
+  // Where the bank is not known yet an entity counts as a bank of its own.
+  const slot = options.bankSlots.take(step.bankIdentifier ?? `entity:${step.entityId}`);
+  if (slot.kind === 'busy') {
+    return { verdict: { kind: 'later', delayMs: slot.delayMs }, outcome: 'bank_busy', operation };
+  }
+  try {
+    return await callStep(options, step, signal);
+  } finally {
+    slot.release();
+  }
+}
+
+async function callStep(options: SyncJobOptions, step: SyncStep, signal: AbortSignal): Promise<JobReport> {
+  const operation = step.kind;
   const { result, error } = await callAndApply(options, step, signal);
   if (result === null) return { verdict: { kind: 'done' }, outcome: 'nothing_to_do', operation };
-  if (result.closed !== null) reportClosed(options, result.closed);
+  if (result.closed !== null) reportClosedRun(options, result.closed);
   const queueError = await addJobs(options, result);
   const report = { outcome: result.outcome, operation, error: error ?? queueError };
   if (result.pauseMs !== null) return { ...report, verdict: { kind: 'paused', delayMs: result.pauseMs } };
@@ -103,7 +121,7 @@ async function callAndApply(options: SyncJobOptions, step: SyncStep, signal: Abo
     logCall(options, step, reply);
     return { result: await inTransaction(options, step, (context) => applyReply(context, reply)) };
   } catch (error) {
-    if (signal.aborted || databaseFailure(error) === 'away') throw error;
+    if (signal.aborted || options.stepBack.delayFor(error) !== null) throw error;
     const code = error instanceof AppError ? error.code : 'SYNC_STEP_FAILED';
     const result = await inTransaction(options, step, (context) =>
       // An id that does not fit into a URL will not fit the next time either.
@@ -159,7 +177,7 @@ async function applyReply(context: StepContext, reply: StepReply): Promise<StepR
 async function applyEntity(context: StepContext, { entity, at }: EntityReply): Promise<StepResult> {
   const { database, transaction, step, now } = context;
   const ns = at?.ns ?? BigInt(now.getTime()) * 1_000_000n;
-  const order = { ns, key: `reply:${step.syncId}:${step.stepKey}` };
+  const order = { ns, key: `reply:${step.syncId}:${step.stepKey}`, source: 'reply' } as const;
   await applyEntityFacts(database, transaction, { facts: entity, order });
   if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
   await endStep(transaction, { ...step, state: 'done', failureCode: null });
@@ -181,36 +199,13 @@ async function addJobs({ database, queue }: SyncJobOptions, { jobs, closed }: St
   }
 }
 
-function logCall({ logger, metrics }: SyncJobOptions, step: SyncStep, reply: StepReply): void {
-  const { operation, httpStatus, durationMs, correlationId, traceId } = reply.facts;
+function logCall(options: SyncJobOptions, step: SyncStep, reply: StepReply): void {
   const failure = reply.kind === 'failed' ? reply.failure : null;
-  const outcome = failure?.code ?? (reply.kind === 'pending' ? 'pending' : 'ok');
-  metrics.leanCalls.inc({ operation, outcome });
-  metrics.leanCallSeconds.observe({ operation, outcome }, durationMs / 1000);
-  logger.write('lean_call', {
-    operation,
-    outcome,
-    http_status: httpStatus ?? undefined,
+  reportLeanCall(options, {
+    facts: reply.facts,
+    outcome: failure?.code ?? (reply.kind === 'pending' ? 'pending' : 'ok'),
     attempt: step.attempts + 1,
-    sync_id: step.syncId,
-    duration_ms: durationMs,
-    correlation_id: correlationId ?? undefined,
-    trace_id: traceId ?? undefined,
-    retry_after_ms: failure?.retryAfterMs,
-  });
-}
-
-function reportClosed({ logger, metrics }: SyncJobOptions, run: ClosedRun): void {
-  metrics.syncs.inc({ outcome: run.state });
-  logger.write('sync', {
-    sync_id: run.syncId,
-    outcome: run.state,
-    reason: run.reason,
-    calls: run.calls,
-    accounts: run.accounts,
-    balances: run.balances,
-    transactions: run.transactions,
-    duration_ms: run.durationMs,
-    failure_code: run.failureCode ?? undefined,
+    syncId: step.syncId,
+    retryAfterMs: failure?.retryAfterMs,
   });
 }

@@ -1,7 +1,7 @@
 // One page of a list: its records are stored, the application is told, and what follows from it becomes steps. A list
 // that was refreshed between two pages starts over, because offsets into it have shifted.
 import { appendChanges, type ChangeName, type NewChange } from '../store/change-store.ts';
-import { upsertAccounts } from '../store/account-store.ts';
+import { forgetSeenAccounts, upsertAccounts } from '../store/account-store.ts';
 import { upsertBalances } from '../store/balance-store.ts';
 import { readDataStatus, statusOf, type AccountData } from '../store/data-status.ts';
 import { resolveResults } from '../store/pending-results-store.ts';
@@ -29,16 +29,30 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
   if (!reply.isLastPage && !isTooLong) {
     following.push({ ...listOf(step), page: step.page + 1, expectedRefreshedAt: refreshedAt });
   }
-  const isFlawed = refused + reply.unreadable > 0;
+  const flaw = findFlaw({ isTooLong, isFlawed: refused + reply.unreadable > 0, reply });
   await endStep(transaction, {
     ...step,
     state: isTooLong ? 'failed' : 'done',
-    failureCode: isTooLong ? 'LIST_TOO_LONG' : isFlawed ? 'ITEM_NOT_STORABLE' : null,
+    failureCode: flaw,
+    refreshedAt,
   });
   const jobs = await addSteps(transaction, { ...step, steps: following });
   const closed = await closeWhenFinished(context);
-  const outcome = isTooLong ? 'LIST_TOO_LONG' : isFlawed ? 'ITEM_NOT_STORABLE' : 'done';
-  return { outcome, jobs, closed, pauseMs: null };
+  return { outcome: flaw ?? 'done', jobs, closed, pauseMs: null };
+}
+
+interface PageFlaws {
+  readonly isTooLong: boolean;
+  /** Items could not be read or stored. */
+  readonly isFlawed: boolean;
+  readonly reply: PageReply;
+}
+
+/** What keeps this page from being a whole part of a complete list. */
+function findFlaw({ isTooLong, isFlawed, reply }: PageFlaws) {
+  if (isTooLong) return 'LIST_TOO_LONG';
+  if (isFlawed) return 'ITEM_NOT_STORABLE';
+  return reply.isLastPage && !reply.isEndKnown ? 'LIST_END_UNKNOWN' : null;
 }
 
 function listOf({ kind, accountId, pass }: StepContext['step']) {
@@ -56,13 +70,21 @@ async function startOver(context: StepContext): Promise<StepResult> {
   if (isUnstable) {
     return { outcome: 'LIST_UNSTABLE', jobs: [], closed: await closeWhenFinished(context), pauseMs: null };
   }
-  const { entityId, accountId, syncId } = step;
-  if (accountId !== null) await forgetSeen(transaction, { entityId, accountId, syncId });
+  await forgetPasses(context);
   const jobs = await addSteps(transaction, {
     ...step,
     steps: [{ ...listOf(step), pass: step.pass + 1 }],
   });
   return { outcome: 'started_over', jobs, closed: null, pauseMs: null };
+}
+
+/** Seen anew from its first page: what only the former passes had does not count as seen. */
+async function forgetPasses({ transaction, step }: StepContext): Promise<void> {
+  const { kind, entityId, accountId, syncId } = step;
+  if (kind === 'accounts') await forgetSeenAccounts(transaction, { entityId, syncId });
+  if (kind === 'transactions' && accountId !== null) {
+    await forgetSeen(transaction, { entityId, accountId, syncId });
+  }
 }
 
 interface StoredPage {
@@ -132,9 +154,9 @@ async function storeTransactions(
   { refreshedAt }: PageReply,
   { transactions }: Of<'transactions'>,
 ): Promise<StoredPage> {
-  const { transaction, step, keyRing } = context;
+  const { database, transaction, step, keyRing } = context;
   const accountId = step.accountId ?? '';
-  const counts = await upsertTransactions(transaction, {
+  const counts = await upsertTransactions(database, transaction, {
     ...step,
     accountId,
     refreshedAt,

@@ -35,11 +35,15 @@ const said: fc.Arbitrary<Said> = fc.record({
     },
     { requiredKeys: [] },
   ),
-  order: fc.record({
-    // Few times, so that equal ones are common; one before 1970 and one beyond what a double holds exactly.
-    ns: fc.option(fc.constantFrom(-5n, 0n, 1_778_596_480_391_243_281n, 1_778_596_480_391_243_282n)),
-    key: fc.constantFrom('k1', 'k2', 'k3', 'K4', '~'),
-  }),
+  order: fc.record(
+    {
+      // Few times, so that equal ones are common; one before 1970 and one beyond what a double holds exactly.
+      ns: fc.option(fc.constantFrom(-5n, 0n, 1_778_596_480_391_243_281n, 1_778_596_480_391_243_282n)),
+      key: fc.constantFrom('k1', 'k2', 'k3', 'K4', '~'),
+      source: fc.constant('reply' as const),
+    },
+    { requiredKeys: ['ns', 'key'] },
+  ),
 });
 /** One key is one event: it always says the same. */
 const events = fc.uniqueArray(said, { minLength: 1, maxLength: 5, selector: ({ order }) => order.key });
@@ -93,6 +97,32 @@ it('the newest event that speaks of a field gives it, and silence takes nothing 
     profile_event_ns: 2n,
     profile_event_key: 'b',
   });
+});
+
+it('a reply of Lean orders what it says, and never passes for the last event', async () => {
+  const event: Said = {
+    facts: { bankName: 'event', permissions: ['accounts'] },
+    order: { ns: 7n, key: 'a' },
+  };
+  const reply: Said = {
+    facts: { bankName: 'reply', permissions: ['balance'], state: { state: 'ended', reason: null } },
+    order: { ns: 9n, key: 'reply:1', source: 'reply' },
+  };
+  for (const list of [
+    [event, reply],
+    [reply, event],
+  ]) {
+    expect(await rowAfter(list)).toMatchObject({
+      bank_name: 'reply',
+      permissions: ['balance'],
+      state_event_ns: 9n,
+      last_event_ns: 7n,
+      last_event_key: 'a',
+      profile_event_ns: 7n,
+      profile_event_key: 'a',
+    });
+  }
+  expect(await rowAfter([reply])).toMatchObject({ last_event_ns: null, last_event_key: null });
 });
 
 it('of two events of one nanosecond the greater key holds', async () => {

@@ -152,11 +152,14 @@ describe('entity.data.refresh.updated', () => {
 describe('results.ready', () => {
   const body = webhookBody({ type: 'results.ready', payload: { id: 'results-1' }, eventId: 'ready-1' });
 
-  it('for results nobody has asked for stays open for an hour and is then ignored', async () => {
-    await worker.intake([{ body }]);
-    expect(await worker.applyEvent('ready-1')).toMatchObject({ outcome: 'results_unknown_yet' });
-    expect(await eventRows(test.database)).toMatchObject([{ state: 'received' }]);
+  it('for results nobody has asked for stays open for an hour from its first look and is then ignored', async () => {
+    const received = new Date(Date.now() - 86_400_000);
+    await worker.intake([{ body, receivedAt: received.toISOString() }]);
     const later = new Date(Date.now() + 3_601_000);
+    for (const now of [new Date(), later]) {
+      expect(await worker.applyEvent('ready-1', { now })).toMatchObject({ outcome: 'results_unknown_yet' });
+      expect(await eventRows(test.database)).toMatchObject([{ state: 'received' }]);
+    }
     expect(await worker.applyEvent('ready-1', { now: later })).toMatchObject({ outcome: 'RESULTS_UNKNOWN' });
     expect(await eventRows(test.database)).toMatchObject([
       { state: 'ignored', failure_code: 'RESULTS_UNKNOWN' },

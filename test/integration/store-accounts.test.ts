@@ -27,8 +27,12 @@ const putAccounts = (accounts: Parameters<typeof upsertAccounts>[1]['accounts'],
     }),
   );
 
-const putBalances = (balances: Parameters<typeof upsertBalances>[1]['balances']) =>
-  opened.database.transaction((inside) => upsertBalances(inside, { ...of, balances, keyRing: null }));
+const putBalances = (balances: Parameters<typeof upsertBalances>[1]['balances'], facts = {}) =>
+  opened.database.transaction((inside) =>
+    upsertBalances(inside, { ...of, balances, keyRing: null, ...facts }),
+  );
+
+const removals = () => opened.database.db.selectFrom('accounts').select('removed_at').execute();
 
 describe('accounts', () => {
   it('are sorted into new, changed and unchanged by what they say, not by the spelling of their JSON', async () => {
@@ -48,11 +52,33 @@ describe('accounts', () => {
     const older = { refreshedAt: instant('2026-05-09T12:00:00Z'), syncId: 's2' };
     expect(await putAccounts([account('a', { nickname: 'Old' })], older)).toMatchObject({ unchanged: ['a'] });
     const removed = await opened.database.transaction((inside) =>
-      removeUnseenAccounts(inside, { entityId: 'e', syncId: 's2' }),
+      removeUnseenAccounts(inside, { entityId: 'e', syncId: 's2', refreshedAt: older.refreshedAt }),
     );
     expect(removed).toEqual([]);
     const rows = await opened.database.db.selectFrom('accounts').select('nickname').execute();
     expect(rows).toEqual([{ nickname: 'New' }]);
+  });
+
+  it('are not removed, nor brought back, by a list older than the one that had or lacked them', async () => {
+    const [older, newer] = [instant('2026-05-09T12:00:00Z'), instant('2026-05-11T12:00:00Z')];
+    const unseen = (refreshedAt: typeof older | null) =>
+      opened.database.transaction((inside) =>
+        removeUnseenAccounts(inside, { entityId: 'e', syncId: 's2', refreshedAt }),
+      );
+    await putAccounts([account('a')]);
+    expect(await unseen(older)).toEqual([]);
+    expect(await unseen(newer)).toEqual(['a']);
+    await putAccounts([account('a')], { syncId: 's3' });
+    expect(await removals()).not.toEqual([{ removed_at: null }]);
+    await putAccounts([account('a')], { syncId: 's4', refreshedAt: newer });
+    expect(await removals()).toEqual([{ removed_at: null }]);
+  });
+
+  it('get their customer once it is known, also from an older list', async () => {
+    await putAccounts([account('a')], { customerId: null });
+    await putAccounts([account('a')], { refreshedAt: instant('2026-05-09T12:00:00Z') });
+    const rows = await opened.database.db.selectFrom('accounts').select('customer_id').execute();
+    expect(rows).toEqual([{ customer_id: 'c' }]);
   });
 
   it('that cannot be stored do not hold up their neighbours', async () => {
@@ -81,6 +107,13 @@ describe('balances', () => {
     await putBalances([balance()]);
     await putBalances([balance({ reportedAt: instant('2026-05-11T08:00:00Z') })]);
     expect(await opened.database.db.selectFrom('balances').select('amount').execute()).toHaveLength(2);
+  });
+
+  it('get their customer once it is known, which is no change of a balance', async () => {
+    await putBalances([balance()], { customerId: null });
+    expect(await putBalances([balance()])).toMatchObject({ inserted: 0, changed: 0, unchanged: 1 });
+    const rows = await opened.database.db.selectFrom('balances').select('customer_id').execute();
+    expect(rows).toEqual([{ customer_id: 'c' }]);
   });
 
   it('keep every digit', async () => {

@@ -3,7 +3,11 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { open } from '../../src/sealing/seal.ts';
 import { upsertTransactions, type UpsertTransactions } from '../../src/store/transaction-store.ts';
-import { supersedeVanished } from '../../src/store/transaction-version-store.ts';
+import {
+  forgetSeen,
+  supersedeVanished,
+  type SupersedeVanished,
+} from '../../src/store/transaction-version-store.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { clearSyncTables } from '../support/sync-parts.ts';
 import { instant, transaction } from '../support/sync-records.ts';
@@ -28,12 +32,14 @@ function store(facts: Partial<UpsertTransactions>) {
     keyRing: null,
     ...facts,
   };
-  return opened.database.transaction((inside) => upsertTransactions(inside, options));
+  return opened.database.transaction((inside) => upsertTransactions(opened.database, inside, options));
 }
 
 async function stored() {
   return opened.database.db.selectFrom('transactions').selectAll().orderBy('transaction_id').execute();
 }
+
+const ids = async () => (await stored()).map((row) => row.transaction_id);
 
 async function versions() {
   return opened.database.db
@@ -50,7 +56,7 @@ const rowId = () =>
     opened.database.db,
   );
 
-const vanish = (facts: Partial<Parameters<typeof supersedeVanished>[1]> = {}) =>
+const vanish = (facts: Partial<SupersedeVanished> = {}) =>
   opened.database.transaction((inside) =>
     supersedeVanished(inside, {
       ...of,
@@ -58,6 +64,7 @@ const vanish = (facts: Partial<Parameters<typeof supersedeVanished>[1]> = {}) =>
       from: null,
       to: null,
       availableFrom: null,
+      refreshedAt: null,
       ...facts,
     }),
   );
@@ -167,9 +174,46 @@ describe('transactions', () => {
     expect(Buffer.from(open(testKeyRing, record, raw)).toString()).toBe('{"transaction_id":"t"}');
   });
 
+  it('get their customer once it is known, which is no change of a payment', async () => {
+    await store({ transactions: [transaction('t')], customerId: null });
+    expect(await store({ transactions: [transaction('t')] })).toMatchObject({ changed: 0, unchanged: 1 });
+    expect(await stored()).toMatchObject([{ customer_id: 'c' }]);
+  });
+
   it('more than one statement holds are stored all the same', async () => {
     const many = Array.from({ length: 1_201 }, (_, index) => transaction(`t${index}`));
     expect(await store({ transactions: many })).toMatchObject({ inserted: 1_201 });
+  });
+});
+
+describe('equal payments without an id', () => {
+  const fingerprint = `fp_${'0a'.repeat(32)}`;
+  const unnamed = () => transaction(fingerprint, { idSource: 'fingerprint' });
+
+  it('on two pages of a list stay as many as they are', async () => {
+    expect(await store({ transactions: [unnamed(), unnamed()] })).toMatchObject({ inserted: 2 });
+    const other = transaction(`fp_${'0b'.repeat(32)}`, { idSource: 'fingerprint' });
+    expect(await store({ transactions: [other, unnamed(), transaction('t')] })).toMatchObject({
+      inserted: 3,
+    });
+    const numbered = [0, 1, 2].map((number) => `${fingerprint}_${number}`);
+    expect(await ids()).toEqual([...numbered, `${other.transactionId}_0`, 't'].toSorted());
+  });
+
+  it('beyond ten keep being told apart', async () => {
+    for (let page = 0; page < 4; page += 1) await store({ transactions: [unnamed(), unnamed(), unnamed()] });
+    expect(new Set(await ids()).size).toBe(12);
+  });
+
+  it('are the same rows when the list is read again, from its first page or by another sync', async () => {
+    const pages = [[unnamed(), unnamed()], [unnamed()]];
+    for (const transactions of pages) await store({ transactions });
+    const before = await ids();
+    await opened.database.transaction((inside) => forgetSeen(inside, { ...of, syncId: 's1' }));
+    for (const transactions of pages) await store({ transactions });
+    for (const transactions of pages) await store({ transactions, syncId: 's2' });
+    expect(await ids()).toEqual(before);
+    expect(await versions()).toEqual([]);
   });
 });
 
@@ -179,7 +223,10 @@ describe('superseding what vanished', () => {
     ['not a settled one of its first day', '2026-05-01', 'BOOKED', 'IMMUTABLE', 0],
     ['not a settled one from before the list', '2026-04-30', 'BOOKED', 'IMMUTABLE', 0],
     ['a pending one of any day', '2026-04-30', 'PENDING', 'IMMUTABLE', 1],
-    ['a mutable one of any day', '2026-04-30', 'BOOKED', 'MUTABLE', 1],
+    ['a mutable one inside the list', '2026-05-05', 'BOOKED', 'MUTABLE', 1],
+    ['not a mutable one that is too old for the list', '2026-04-30', 'BOOKED', 'MUTABLE', 0],
+    ['not one of a status nobody knows that is too old for the list', '2026-04-30', 'SETTLED', 'MUTABLE', 0],
+    ['not one without a status that is too old for the list', '2026-04-30', null, null, 0],
   ])('takes %s', async (_name, bookingDate, status, mutability, expected) => {
     await store({ transactions: [transaction('gone', { bookingDate, status, mutability })] });
     await store({ transactions: [transaction('kept', { bookingDate: '2026-05-01' })], syncId: 's2' });
@@ -191,6 +238,20 @@ describe('superseding what vanished', () => {
     await store({ transactions: [transaction('gone', { bookingDate: '2026-04-30' })] });
     expect(await vanish()).toBe(0);
     expect(await vanish({ availableFrom: '2026-04-01' })).toBe(1);
+  });
+
+  it('leaves alone what a newer list has confirmed, and the other way round', async () => {
+    const [older, newer] = [instant('2026-05-09T12:00:00Z'), instant('2026-05-11T12:00:00Z')];
+    const pendingOne = transaction('gone', { status: 'PENDING' });
+    await store({ transactions: [pendingOne] });
+    expect(await vanish({ refreshedAt: older })).toBe(0);
+    expect(await vanish({ refreshedAt: newer })).toBe(1);
+    expect(await store({ transactions: [pendingOne], syncId: 's3' })).toMatchObject({ changed: 0 });
+    expect(await stored()).toMatchObject([{ supersede_rule: 'vanished' }]);
+    expect(await store({ transactions: [pendingOne], syncId: 's4', refreshedAt: newer })).toMatchObject({
+      changed: 1,
+    });
+    expect(await stored()).toMatchObject([{ supersede_rule: null }]);
   });
 
   it('keeps to the window that was read', async () => {

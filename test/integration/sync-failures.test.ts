@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { applyEntityFacts } from '../../src/store/entity-store.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import {
   clearSyncTables,
@@ -9,6 +10,8 @@ import {
   readStep,
 } from '../support/sync-parts.ts';
 import { entityId } from '../support/sync-records.ts';
+
+const hourMs = 3_600_000;
 
 let opened: TestDatabase;
 beforeAll(async () => {
@@ -36,7 +39,7 @@ describe('a failed call', () => {
     expect(await readStep(opened.database, 'balances:a:0:0')).toMatchObject({ state: 'done', attempts: 2 });
   });
 
-  it('for too many requests pauses every worker for as long as Lean asks', async () => {
+  it('for too many requests asks for a pause of the whole queue, as long as Lean says', async () => {
     const parts = partsOfTwoAccounts(opened.database);
     let refused = false;
     parts.world.intercept = () => {
@@ -73,18 +76,45 @@ describe('a failed call', () => {
     });
   });
 
-  it('of the list of accounts ends the run once its schedule is exhausted', async () => {
+  it('of the list of accounts ends the run, but not before Lean has been asked for a day', async () => {
     const parts = partsOfTwoAccounts(opened.database);
     parts.world.intercept = () =>
-      failed({ code: 'LEAN_SERVER_ERROR', action: 'retry', retryClass: 'lean_server' });
+      failed({ code: 'LEAN_BANK_ISSUE', action: 'retry', retryClass: 'lean_bank_issue' });
+    const startedAt = parts.nowMs();
     const { syncId } = await parts.request();
     await parts.drain();
     expect(await readRun(opened.database, syncId)).toMatchObject({
       state: 'failed',
-      failure_code: 'LEAN_SERVER_ERROR',
-      calls: 10,
+      failure_code: 'LEAN_BANK_ISSUE',
     });
+    expect(parts.nowMs() - startedAt).toBeGreaterThan(23.9 * hourMs);
+    expect(parts.nowMs() - startedAt).toBeLessThan(25 * hourMs);
     expect(await readChanges(opened.database)).toMatchObject([{ change: 'sync.failed' }]);
+  });
+
+  it('of every call for twenty minutes changes nothing in the end', async () => {
+    const parts = partsOfTwoAccounts(opened.database);
+    const backAt = parts.nowMs() + hourMs / 3;
+    parts.world.intercept = () =>
+      parts.nowMs() < backAt
+        ? failed({ code: 'LEAN_UNREACHABLE', action: 'retry', retryClass: 'lean_network' })
+        : undefined;
+    const { syncId } = await parts.request();
+    await parts.drain();
+    expect(await readRun(opened.database, syncId)).toMatchObject({ state: 'done', transactions: 6 });
+  });
+
+  it('for our own credentials is asked again within the hour, and goes on once they are right', async () => {
+    const parts = partsOfTwoAccounts(opened.database);
+    const startedAt = parts.nowMs();
+    const rightAt = startedAt + 6 * hourMs;
+    parts.world.intercept = () =>
+      parts.nowMs() < rightAt ? failed({ code: 'LEAN_ACCESS_DENIED', action: 'stop_alert' }) : undefined;
+    const { syncId } = await parts.request();
+    await parts.drain();
+    expect(await readRun(opened.database, syncId)).toMatchObject({ state: 'done', failure_code: null });
+    expect(parts.nowMs()).toBeLessThan(rightAt + hourMs);
+    expect(parts.world.asked.filter((stepKey) => stepKey === 'accounts:0:0').length).toBeLessThan(30);
   });
 
   it.each([
@@ -107,6 +137,52 @@ describe('a failed call', () => {
       { change: 'entity.action_required', details: { reason: code, reconnectId } },
       { change: 'sync.failed' },
     ]);
+  });
+
+  it('that stops the entity ends its waiting run as well: Lean is not asked again, nor the application told twice', async () => {
+    const parts = partsOfTwoAccounts(opened.database);
+    let waitingId = '';
+    parts.world.intercept = async () => {
+      waitingId = (await parts.request({ eventKey: 'event-2' })).syncId;
+      return failed({ code: 'CONSENT_EXPIRED', action: 'stop_entity' });
+    };
+    const { syncId } = await parts.request();
+    await parts.drain();
+    expect(parts.world.asked).toEqual(['accounts:0:0']);
+    expect(waitingId).not.toBe(syncId);
+    expect(await readRun(opened.database, waitingId)).toMatchObject({
+      state: 'failed',
+      failure_code: 'CONSENT_EXPIRED',
+      started_at: null,
+    });
+    const changes = await readChanges(opened.database);
+    expect(changes.map(({ change }) => change)).toEqual([
+      'entity.action_required',
+      'sync.failed',
+      'sync.failed',
+    ]);
+  });
+
+  it('that is older than the reconnection of the entity stops nothing', async () => {
+    const parts = partsOfTwoAccounts(opened.database);
+    let calls = 0;
+    parts.world.intercept = async () => {
+      calls += 1;
+      if (calls > 1) return undefined;
+      await opened.database.transaction((inside) =>
+        applyEntityFacts(opened.database, inside, {
+          facts: { entityId, state: { state: 'active', reason: null } },
+          order: { ns: BigInt(parts.nowMs() + hourMs) * 1_000_000n, key: 'reconnected' },
+        }),
+      );
+      await parts.request({ eventKey: 'reconnected' });
+      return failed({ code: 'RECONNECT_REQUIRED', action: 'stop_entity' });
+    };
+    await parts.request();
+    await parts.drain();
+    const changes = (await readChanges(opened.database)).map(({ change }) => change);
+    expect(changes).not.toContain('entity.action_required');
+    expect(changes.at(-1)).toBe('sync.completed');
   });
 
   it('with an error nobody expected is tried again, and in the end given up with its code', async () => {

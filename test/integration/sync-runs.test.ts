@@ -1,10 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openStepsPage } from '../../src/store/sync-step-pages.ts';
 import { openStepJobs, postponeStep } from '../../src/store/sync-step-store.ts';
 import { closeRun, requestSync } from '../../src/store/sync-store.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { refreshBody } from '../support/event-bodies.ts';
 import { createSyncParts, readChanges, readRun } from '../support/sync-parts.ts';
 import { customerId, entityId } from '../support/sync-records.ts';
+import { createWorkerParts } from '../support/worker-parts.ts';
 
 let opened: TestDatabase;
 beforeAll(async () => {
@@ -12,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => opened.drop());
 beforeEach(async () => {
-  for (const table of ['sync_runs', 'changes', 'entities'] as const) {
+  for (const table of ['sync_runs', 'changes', 'entities', 'webhook_events'] as const) {
     await opened.database.db.deleteFrom(table).execute();
   }
 });
@@ -41,8 +45,8 @@ const statusWord = (word: string) => ({
   account_data: [{ account_id: 'a', balance: 'OK', transactions: word }],
 });
 
-async function postponed(dueAt: Date) {
-  const { syncId } = await ask({ reason: 'first', fullHistory: true });
+async function postponed(dueAt: Date, facts: Parameters<typeof ask>[0] = {}) {
+  const { syncId } = await ask({ reason: 'first', fullHistory: true, ...facts });
   await opened.database.transaction((transaction) =>
     postponeStep(transaction, {
       syncId,
@@ -94,7 +98,7 @@ describe('requesting a sync', () => {
       dataStatus: statusWord('OK'),
       rereadEntity: true,
     });
-    expect(again).toEqual({ syncId, state: 'waiting' });
+    expect(again).toEqual({ syncId, state: 'waiting', closed: null });
     expect(await readRun(opened.database, syncId)).toMatchObject({
       reason: 'requested',
       window_from: '2026-01-01',
@@ -151,6 +155,28 @@ describe('a newer refresh', () => {
     expect(await readRun(opened.database, syncId)).toMatchObject({ full_history: true, reason: 'first' });
   });
 
+  it('keeps its own event and its own words when it takes over from the run it cut short', async () => {
+    await postponed(new Date(Date.now() + 600_000), { dataStatus: statusWord('PENDING') });
+    const { syncId } = await ask({ eventKey: 'event-2', dataStatus: statusWord('FAILED') });
+    expect(await readRun(opened.database, syncId)).toMatchObject({
+      event_key: 'event-2',
+      data_status: { account_data: [{ account_id: 'a', balance: 'OK', transactions: 'FAILED' }] },
+    });
+  });
+
+  it('has the run it cut short told of in a log line and in the metric', async () => {
+    const former = await postponed(new Date(Date.now() + 600_000));
+    const worker = createWorkerParts(opened.database);
+    const eventId = randomUUID();
+    await worker.intake([{ body: refreshBody({ entityId, customerId, eventId }) }]);
+    expect(await worker.applyEvent(eventId)).toMatchObject({ outcome: 'processed' });
+    expect(worker.lines.filter(({ event }) => event === 'sync')).toMatchObject([
+      { fields: { sync_id: former, outcome: 'failed', failure_code: 'SYNC_SUPERSEDED' } },
+    ]);
+    const { values } = await worker.metrics.syncs.get();
+    expect(values).toMatchObject([{ labels: { outcome: 'failed' }, value: 1 }]);
+  });
+
   it('waits for a run whose retry is due', async () => {
     await postponed(new Date(Date.now() - 1_000));
     expect(await ask()).toMatchObject({ state: 'waiting' });
@@ -162,17 +188,32 @@ describe('a newer refresh', () => {
   });
 });
 
+it('the runs of an entity are found by an index, however many others there are', async () => {
+  const { database } = opened;
+  const plan = await database.transaction(async (transaction) => {
+    await sql`set local enable_seqscan = off`.execute(transaction);
+    const { rows } = await sql<Record<string, string>>`
+      explain select sync_id from ${database.table('sync_runs')}
+      where entity_id = ${entityId} and full_history and state <> 'failed'
+    `.execute(transaction);
+    return JSON.stringify(rows);
+  });
+  expect(plan).toContain('sync_runs_entity');
+});
+
 describe('jobs for open steps', () => {
-  it('come back for steps that are overdue, the most urgent first, and not for others', async () => {
+  it('come back for steps that are overdue, longest due first, and not for others', async () => {
     const { database } = opened;
+    const openSteps = () =>
+      openStepsPage(database, database.db, { olderThanMs: 60_000, limit: 10, after: null });
     const sweep = await ask({ reason: 'sweep' });
     const first = await ask({ reason: 'first', entityId: 'entity-2' });
-    expect(await openStepJobs(database, { olderThanMs: 60_000, limit: 10 })).toEqual([]);
-    await sql`update ${database.table('sync_steps')} set due_at = now() - interval '2 minutes'`.execute(
+    expect(await openSteps()).toEqual({ jobs: [], next: null });
+    await sql`update ${database.table('sync_steps')} set due_at = due_at - interval '2 minutes'`.execute(
       database.db,
     );
-    const jobs = await openStepJobs(database, { olderThanMs: 60_000, limit: 10 });
-    expect(jobs.map(({ data }) => data.syncId)).toEqual([first.syncId, sweep.syncId]);
+    const { jobs } = await openSteps();
+    expect(jobs.map(({ data }) => data.syncId)).toEqual([sweep.syncId, first.syncId]);
   });
 
   it('carry the attempt in their id, so that a retry is never taken for its former job', async () => {

@@ -8,6 +8,7 @@ import type { KeyRing } from '../../src/sealing/key-ring.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openStepJobs, type StepJob, type SyncStep } from '../../src/store/sync-step-store.ts';
 import { requestSync, type SyncRequest } from '../../src/store/sync-store.ts';
+import { createBankSlots, type BankSlots } from '../../src/worker/bank-slots.ts';
 import type { JobReport } from '../../src/worker/job-report.ts';
 import { createStepBack } from '../../src/worker/step-back.ts';
 import type { CallLean, PageRecords, PageReply, StepReply } from '../../src/worker/sync-call.ts';
@@ -71,6 +72,7 @@ export function pageOf(world: LeanWorld, step: SyncStep): PageReply {
     records: items.slice(start, start + world.pageSize),
     unreadable: 0,
     isLastPage: start + world.pageSize >= items.length,
+    isEndKnown: true,
     refreshedAt: instant(world.refreshedAt),
     facts: factsOf(step.kind),
   };
@@ -111,6 +113,7 @@ interface SyncPartsOptions {
   readonly keyRing?: KeyRing | null;
   readonly syncData?: readonly string[];
   readonly transactionHistoryDays?: number;
+  readonly bankSlots?: BankSlots;
 }
 
 /** More jobs than any test here needs: a sync that never ends is a failure, not a wait. */
@@ -120,7 +123,9 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
   const world = createLeanWorld();
   const queue = new Map<string, StepJob>();
   const { logger, lines } = createRecordingLogger();
-  let now = Date.now();
+  // Ahead of the true clock, which goes on: Postgres keeps to that one.
+  let aheadMs = 0;
+  const nowMs = () => Date.now() + aheadMs;
   const handle = handleSyncJob({
     database,
     callLean: options.callLean ?? callWorld(world),
@@ -130,13 +135,14 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
       },
     },
     proveEntity: async () => ({ kind: 'done' }),
-    stepBack: createStepBack({ random: () => 0 }),
+    stepBack: createStepBack({ databaseIsAway: () => false, random: () => 0 }),
+    bankSlots: options.bankSlots ?? createBankSlots({ slots: 16 }),
     keyRing: options.keyRing ?? null,
     syncData: options.syncData ?? ['accounts', 'balances', 'transactions'],
     transactionHistoryDays: options.transactionHistoryDays,
     logger,
     metrics: createMetrics({ processMetrics: false }),
-    now: () => new Date(now),
+    now: () => new Date(nowMs()),
     random: () => 0.5,
   });
 
@@ -148,8 +154,9 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
     lines,
     queue,
     run,
+    nowMs,
     advance(ms: number) {
-      now += ms;
+      aheadMs += ms;
     },
     /** Requests a sync as an event's handler does, jobs included. */
     async request(facts: Partial<SyncRequest> = {}) {
@@ -168,7 +175,7 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
         if (reports.length >= jobsLimit) throw new Error(`still busy after ${jobsLimit} jobs`);
         const [job] = [...queue.values()].toSorted((left, right) => left.priority - right.priority);
         if (job === undefined) break;
-        now += job.delayMs;
+        aheadMs += job.delayMs;
         queue.delete(job.id);
         const report = await run(job.data);
         reports.push(report);

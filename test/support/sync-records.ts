@@ -73,6 +73,7 @@ export function transaction(
     ...facts,
   };
   return {
+    idSource: 'lean',
     contentHash: createHash('sha256')
       .update(
         JSON.stringify(content, (_key, value: unknown) =>

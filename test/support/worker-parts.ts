@@ -11,6 +11,7 @@ import { createEventJob } from '../../src/worker/event-job.ts';
 import { createIntakeJob } from '../../src/worker/intake-job.ts';
 import type { JobReport } from '../../src/worker/job-report.ts';
 import { createStepBack } from '../../src/worker/step-back.ts';
+import { createRecordingLogger, type RecordedLine } from './silent-logger.ts';
 
 export const testKeyRing: KeyRing = parseKeyRing([Buffer.alloc(32, 7).toString('base64')]);
 
@@ -18,9 +19,12 @@ export interface TestDelivery {
   readonly body: Uint8Array;
   readonly proof?: Proof;
   readonly receivedAt?: string;
+  /** A bit of the sealed bytes has turned over on the way. */
+  readonly damaged?: boolean;
 }
 
 export interface WorkerParts {
+  readonly lines: RecordedLine[];
   readonly eventJobs: EventQueueJob[];
   readonly syncJobs: SyncQueueJob[];
   readonly metrics: Metrics;
@@ -42,13 +46,15 @@ export function intakeData(
   return {
     v: 1,
     journalId,
-    deliveries: deliveries.map(({ body, proof = 'signature', receivedAt }, index) => {
+    deliveries: deliveries.map(({ body, proof = 'signature', receivedAt, damaged = false }, index) => {
       const recordId = `${journalId}:${index + 1}`;
+      const sealed = Buffer.from(seal(keyRing, { purpose: 'delivery', recordId }, body));
+      if (damaged) sealed.writeUInt8(sealed.readUInt8(sealed.length - 1) ^ 1, sealed.length - 1);
       return {
         sequence: index + 1,
         receivedAt: receivedAt ?? new Date().toISOString(),
         proof,
-        sealed: Buffer.from(seal(keyRing, { purpose: 'delivery', recordId }, body)).toString('base64'),
+        sealed: sealed.toString('base64'),
       };
     }),
   };
@@ -60,11 +66,13 @@ export function createWorkerParts(database: Database): WorkerParts {
   const metrics = createMetrics({ processMetrics: false });
   const eventQueue = { add: (jobs: readonly EventQueueJob[]) => remember(eventJobs, jobs) };
   const syncQueue = { add: (jobs: readonly SyncQueueJob[]) => remember(syncJobs, jobs) };
-  const stepBack = createStepBack();
-  const common = { database, keyRing: testKeyRing, stepBack, metrics };
+  const stepBack = createStepBack({ databaseIsAway: () => false });
+  const { logger, lines } = createRecordingLogger();
+  const common = { database, keyRing: testKeyRing, stepBack, logger, metrics };
   const runIntake = createIntakeJob({ ...common, eventQueue });
   const { signal } = new AbortController();
   return {
+    lines,
     eventJobs,
     syncJobs,
     metrics,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readHttpDate, readRetryAfter, readTraceId } from '../../src/lean/http-headers.ts';
 import { failureOfNetwork, failureOfReply } from '../../src/lean/lean-failures.ts';
-import { leanHosts } from '../../src/lean/lean-hosts.ts';
+import { leanApiUrl } from '../../src/lean/lean-hosts.ts';
 import { wireReplySchema } from '../../src/lean/wire-reply.ts';
 import { parseLossless } from '../../src/core/lossless-json.ts';
 import { readLeanFixture } from '../fixtures/lean/index.ts';
@@ -111,49 +111,24 @@ describe('response headers', () => {
   });
 });
 
-describe('leanHosts', () => {
+describe('leanApiUrl', () => {
   it.each([
-    ['sandbox', 'ae', false, false, 'https://sandbox.leantech.me', 'https://auth.sandbox.leantech.me', false],
-    [
-      'sandbox',
-      'sa',
-      true,
-      false,
-      'https://mtls.sandbox.sa.leantech.me',
-      'https://auth.sandbox.sa.leantech.me',
-      false,
-    ],
-    [
-      'sandbox',
-      'ae',
-      true,
-      true,
-      'https://mtls.sandbox.leantech.me',
-      'https://auth.sandbox.leantech.me',
-      false,
-    ],
-    ['production', 'ae', true, false, 'https://api.leantech.me', 'https://auth.leantech.me', true],
-    ['production', 'sa', true, false, 'https://api.sa.leantech.me', 'https://auth.sa.leantech.me', true],
-    ['production', 'sa', false, true, 'https://api2.sa.leantech.me', 'https://auth.sa.leantech.me', false],
+    ['sandbox', 'ae', false, false, 'https://sandbox.leantech.me'],
+    ['sandbox', 'sa', true, false, 'https://mtls.sandbox.sa.leantech.me'],
+    ['sandbox', 'ae', true, true, 'https://mtls.sandbox.leantech.me'],
+    ['production', 'ae', true, false, 'https://api.leantech.me'],
+    ['production', 'sa', true, false, 'https://api.sa.leantech.me'],
+    ['production', 'sa', false, true, 'https://api2.sa.leantech.me'],
   ] as const)(
     '%s %s, certificate %s, OAuth2 %s: %s',
-    (environment, region, hasCertificate, hasClientSecret, apiUrl, authUrl, needsCertificate) => {
-      expect(leanHosts({ environment, region, hasCertificate, hasClientSecret })).toEqual({
-        apiUrl,
-        authUrl,
-        needsCertificate,
-      });
+    (environment, region, hasCertificate, hasClientSecret, apiUrl) => {
+      expect(leanApiUrl({ environment, region, hasCertificate, hasClientSecret })).toBe(apiUrl);
     },
   );
 
   it('lets an override win, without its last slash', () => {
-    const hosts = leanHosts({
-      environment: 'production',
-      region: 'ae',
-      hasCertificate: true,
-      hasClientSecret: false,
-      apiUrl: 'https://127.0.0.1:4433/',
-    });
-    expect(hosts.apiUrl).toBe('https://127.0.0.1:4433');
+    const facts = { environment: 'production', region: 'ae', hasClientSecret: false } as const;
+    const apiUrl = 'https://127.0.0.1:4433/';
+    expect(leanApiUrl({ ...facts, hasCertificate: true, apiUrl })).toBe('https://127.0.0.1:4433');
   });
 });

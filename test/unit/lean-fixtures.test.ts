@@ -9,7 +9,7 @@ import { listKinds, readPage, readResults } from '../../src/lean/lean-lists.ts';
 import { judgeReply, type ReplySource } from '../../src/lean/lean-reply.ts';
 import { normalizeAccounts } from '../../src/lean/normalize-account.ts';
 import { normalizeBalances } from '../../src/lean/normalize-balance.ts';
-import { normalizeConsents, normalizeEntity } from '../../src/lean/normalize-entity.ts';
+import { normalizeEntity } from '../../src/lean/normalize-entity.ts';
 import { normalizeTransactions } from '../../src/lean/normalize-transaction.ts';
 import { readEnvelope } from '../../src/lean/webhook-envelope.ts';
 import { wireEntitySchema } from '../../src/lean/wire-entity.ts';
@@ -130,7 +130,6 @@ describe('entities and refreshes', () => {
     const entity = normalizeEntity(wire);
     expect(entity.permissions).toEqual(entity.permissions?.toSorted());
     expect(entity.permissions).toContain('accounts');
-    expect(normalizeConsents(wire).map(({ status }) => status)).toEqual(wire.consents.map(() => 'ACTIVE'));
   });
 
   it.each(named(/response-entities/))('%s holds entities that can be read', (name) => {

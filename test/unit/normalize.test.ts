@@ -4,7 +4,6 @@ import type { z } from 'zod';
 import {
   canonicalAccountSchema,
   canonicalBalanceSchema,
-  canonicalConsentSchema,
   canonicalEntitySchema,
   canonicalTransactionSchema,
 } from '../../src/core/canonical.ts';
@@ -12,7 +11,7 @@ import { readInstant } from '../../src/core/local-date.ts';
 import { parseLossless } from '../../src/core/lossless-json.ts';
 import { normalizeAccounts } from '../../src/lean/normalize-account.ts';
 import { normalizeBalances } from '../../src/lean/normalize-balance.ts';
-import { normalizeConsents, normalizeEntity } from '../../src/lean/normalize-entity.ts';
+import { normalizeEntity } from '../../src/lean/normalize-entity.ts';
 import { normalizeTransactions } from '../../src/lean/normalize-transaction.ts';
 import { readList, type ItemList } from '../../src/lean/read-list.ts';
 import { wireAccountSchema } from '../../src/lean/wire-account.ts';
@@ -131,12 +130,13 @@ describe('dates', () => {
 });
 
 describe('transaction ids', () => {
-  it('keeps equal payments without an id apart, and gives a re-read the same ids', () => {
+  it('keeps equal payments without an id as many as they are, under one fingerprint', () => {
     const rows = transactions({ transaction_id: null }, { transaction_id: null }, { transaction_id: '' });
-    const ids = rows.map((row) => row.transactionId);
-    expect(ids.map((id) => id.slice(-2))).toEqual(['_0', '_1', '_2']);
-    expect(ids[0]).toMatch(/^fp_[0-9a-f]{64}_0$/);
-    expect(transaction({ transaction_id: null, status: 'PENDING' })?.transactionId).toBe(ids[0]);
+    const [id] = rows.map((row) => row.transactionId);
+    expect(rows.map((row) => [row.transactionId, row.idSource])).toEqual(rows.map(() => [id, 'fingerprint']));
+    expect(rows).toHaveLength(3);
+    expect(id).toMatch(/^fp_[0-9a-f]{64}$/);
+    expect(transaction({ transaction_id: null, status: 'PENDING' })?.transactionId).toBe(id);
   });
 
   it('takes ids that are numbers or text, and keeps the last of two equal ones', () => {
@@ -258,14 +258,12 @@ describe('normalizing is total: what the wire schema accepts becomes a canonical
     );
   });
 
-  it('for entities and their consents', () => {
+  it('for entities', () => {
     fc.assert(
       fc.property(anyItem(wireEntitySchema.shape), (item) => {
         const wire = wireEntitySchema.safeParse(parseLossless(JSON.stringify({ ...item, id: 'e' })));
         if (!wire.success) return;
         expect(canonicalEntitySchema.safeParse(normalizeEntity(wire.data)).success).toBe(true);
-        const consents = normalizeConsents(wire.data);
-        expect(consents.filter((consent) => !canonicalConsentSchema.safeParse(consent).success)).toEqual([]);
       }),
     );
   });

@@ -59,6 +59,21 @@ describe('data_status', () => {
   });
 });
 
+describe('the first day that two refreshes hold', () => {
+  const from = (start: string | null) =>
+    read([{ account_id: 'a', ...(start !== null && { transaction_availability: { start } }) }]);
+
+  it.each([
+    ['is the later one', from('2025-05-13'), from('2025-11-01'), '2025-11-01'],
+    ['is unknown when one does not say', from('2025-05-13'), from(null), undefined],
+    ['is unknown when one does not name the account', from('2025-05-13'), read([]), undefined],
+    ['is unknown when of one nothing is known', from('2025-05-13'), null, undefined],
+  ])('%s, in whatever order they come', (_what, one, other, expected) => {
+    expect(mergeDataStatus(one, other)?.get('a')?.availableFrom).toBe(expected);
+    expect(mergeDataStatus(other, one)?.get('a')?.availableFrom).toBe(expected);
+  });
+});
+
 describe('priorities', () => {
   it('put the reason before the kind, and history last', () => {
     const order = syncReasons.flatMap((reason) => [

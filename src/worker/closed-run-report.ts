@@ -1,0 +1,24 @@
+// The one line and the counter of a run's end, after the commit that ended it.
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { ClosedRun } from '../store/sync-store.ts';
+
+export interface ClosedRunDeps {
+  readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'syncs'>;
+}
+
+export function reportClosedRun({ logger, metrics }: ClosedRunDeps, run: ClosedRun): void {
+  metrics.syncs.inc({ outcome: run.state });
+  logger.write('sync', {
+    sync_id: run.syncId,
+    outcome: run.state,
+    reason: run.reason,
+    calls: run.calls,
+    accounts: run.accounts,
+    balances: run.balances,
+    transactions: run.transactions,
+    duration_ms: run.durationMs,
+    failure_code: run.failureCode ?? undefined,
+  });
+}
