@@ -26,6 +26,16 @@ async function openSteps() {
   return page.jobs;
 }
 
+/** The same once the pending steps are due. */
+async function duePolls() {
+  await opened.database.db
+    .updateTable('sync_steps')
+    .set({ due_at: new Date(Date.now() - 1_000).toISOString() })
+    .where('state', '=', 'pending')
+    .execute();
+  return openSteps();
+}
+
 describe('a result that Lean promises', () => {
   const resultsId = 'results-1';
 
@@ -34,16 +44,6 @@ describe('a result that Lean promises', () => {
     return database.transaction((inside) =>
       markResultsReady(database, inside, { resultsId, eventKey: 'event-2', at: '2026-05-10T13:00:00Z' }),
     );
-  }
-
-  /** The same once the pending steps are due. */
-  async function duePolls() {
-    await opened.database.db
-      .updateTable('sync_steps')
-      .set({ due_at: new Date(Date.now() - 1_000).toISOString() })
-      .where('state', '=', 'pending')
-      .execute();
-    return openSteps();
   }
 
   /** PENDING to the first call of a's transactions; the data to whoever asks for the results. */
