@@ -59,7 +59,8 @@ return 1`;
 export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
   const main = openConsumerConnection(options.url);
   const blocking = openConsumerConnection(options.url);
-  const watch = watchAnswers(blocking);
+  // Both: on one it waits for jobs, on the other it takes them, and either may die alone.
+  const watches = [watchAnswers(main), watchAnswers(blocking)];
   const worker = new Worker(options.queueName, options.process, {
     // BullMQ waits for jobs on a duplicate of what it is given: handing ours over lets us watch and cut it.
     connection: Object.assign(main, { duplicate: () => blocking }),
@@ -86,7 +87,7 @@ export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
   }
 
   return {
-    silentMs: () => watch.silentMs(),
+    silentMs: () => Math.max(...watches.map((watch) => watch.silentMs())),
     async pauseAll(delayMs) {
       await main.eval(pauseScript, 1, worker.toKey('limiter'), pausedValue, Math.max(1, Math.round(delayMs)));
     },
