@@ -2,6 +2,7 @@
 // harms nobody else. Whatever the demo wrote under its prefix is gone afterwards.
 import { Redis } from 'ioredis';
 import { startEmbeddedRedis } from '../../src/embedded/embedded-redis.ts';
+import { forgetKeys } from '../support/redis-keys.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 export interface DemoRedis {
@@ -13,7 +14,6 @@ export interface DemoRedis {
 }
 
 const defaultPort = 6379;
-const keysAtATime = 500;
 const commandTimeoutMs = 3_000;
 
 export async function openDemoRedis(options: {
@@ -37,21 +37,10 @@ export async function openDemoRedis(options: {
     way,
     async close() {
       await way.close();
-      if (embedded === null) await forget(target.href, prefix);
+      if (embedded === null) await withRedis(target.href, (redis) => forgetKeys(redis, prefix));
       else await embedded.close();
     },
   };
-}
-
-function forget(url: string, prefix: string): Promise<void> {
-  return withRedis(url, async (redis) => {
-    let cursor = '0';
-    do {
-      const [next, keys] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', keysAtATime);
-      if (keys.length > 0) await redis.unlink(...keys);
-      cursor = next;
-    } while (cursor !== '0');
-  });
 }
 
 async function withRedis<Value>(url: string, use: (redis: Redis) => Promise<Value>): Promise<Value> {

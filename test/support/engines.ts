@@ -1,8 +1,9 @@
 // Redis and Postgres for tests: importing this file starts them once per run. A test that needs its own, to kill or
 // to empty it, starts a private one. Never touches an engine or a schema that it did not make.
 import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
 import { sql } from 'kysely';
-import { afterEach, inject, type TestContext } from 'vitest';
+import { afterAll, afterEach, inject, type TestContext } from 'vitest';
 import { openDatabase, postgresDialect, type Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type EngineSignal,
 } from './engines-broker.ts';
 import { sharedPgliteDialect } from './engines-pglite.ts';
+import { forgetKeys } from './redis-keys.ts';
 
 const broker = inject('enginesBroker');
 const shared = sharedEnginesSchema.parse(await askBroker(broker, { want: 'shared' }));
@@ -28,8 +30,19 @@ export const engines = {
 
 /** `{test-…}`: a queue prefix nobody else has. */
 export function uniquePrefix(): string {
-  return `{test-${randomBytes(6).toString('hex')}}`;
+  const prefix = `{test-${randomBytes(6).toString('hex')}}`;
+  prefixes.add(prefix);
+  return prefix;
 }
+
+/** The Redis may be a developer's own. */
+const prefixes = new Set<string>();
+afterAll(async () => {
+  if (shared.redis.kind !== 'real' || prefixes.size === 0) return;
+  const redis = new Redis(shared.redis.url);
+  for (const prefix of prefixes) await forgetKeys(redis, prefix);
+  redis.disconnect();
+});
 
 /** Skips the test by name, with the reason, where there is no real engine to start and kill. */
 export function needsRealEngines(context: TestContext, ...names: readonly ('redis' | 'postgres')[]): void {
