@@ -10,14 +10,20 @@ export interface DerElement {
   /** The identifier byte as it is: class, constructed bit and number (numbers above 30 are refused). */
   readonly tag: number;
   readonly content: Uint8Array;
+  /** The whole element as it stands, tag and length included: what signatures and fingerprints are made over. */
+  readonly encoded: Uint8Array;
 }
 
 export const derTags = {
   boolean: 0x01,
   integer: 0x02,
+  bitString: 0x03,
   octetString: 0x04,
   objectIdentifier: 0x06,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
   sequence: 0x30,
+  set: 0x31,
 } as const;
 
 /** The elements of `bytes`, which must be filled by them to the last byte. */
@@ -34,10 +40,16 @@ export function readElements(bytes: Uint8Array): DerElement[] {
 
 /** The one element that fills `bytes` and has this tag; its content. */
 export function readOnly(bytes: Uint8Array, tag: number): Uint8Array {
-  const { element, end } = readElementAt(bytes, 0);
-  if (end !== bytes.length) throw new DerError('bytes follow the value');
+  const element = readSole(bytes);
   if (element.tag !== tag) throw new DerError(`tag ${element.tag} where ${tag} belongs`);
   return element.content;
+}
+
+/** The one element that fills `bytes`, whatever its tag. */
+export function readSole(bytes: Uint8Array): DerElement {
+  const { element, end } = readElementAt(bytes, 0);
+  if (end !== bytes.length) throw new DerError('bytes follow the value');
+  return element;
 }
 
 function readElementAt(bytes: Uint8Array, offset: number): { element: DerElement; end: number } {
@@ -46,7 +58,8 @@ function readElementAt(bytes: Uint8Array, offset: number): { element: DerElement
   const { length, start } = readLength(bytes, offset + 1);
   const end = start + length;
   if (end > bytes.length) throw new DerError('value is cut off');
-  return { element: { tag, content: bytes.subarray(start, end) }, end };
+  const element = { tag, content: bytes.subarray(start, end), encoded: bytes.subarray(offset, end) };
+  return { element, end };
 }
 
 /** Short form below 128, else the shortest long form; indefinite lengths are BER, not DER. */

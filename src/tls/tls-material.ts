@@ -4,6 +4,8 @@ import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { AppError } from '../core/app-error.ts';
+import { readRevocationLists, type RevocationLists } from './revocation-list.ts';
+import { readTrustBundle, type TrustBundle } from './trust-bundle.ts';
 
 export interface CertificateDescription {
   readonly subject: string;
@@ -26,6 +28,14 @@ export interface CaBundle {
   readonly pem: string;
   /** Every certificate of the file, roots and intermediates, in its order. */
   readonly certificates: readonly X509Certificate[];
+  /** The same certificates as the verifier of clients reads them. */
+  readonly trust: TrustBundle;
+}
+
+/** Revocation lists, for OpenSSL as text and for the verifier of clients as it reads them. */
+export interface CrlSet {
+  readonly pems: readonly string[];
+  readonly lists: RevocationLists;
 }
 
 const dayMs = 86_400_000;
@@ -57,7 +67,8 @@ export async function loadKeyPair(options: {
 
 /**
  * Loads trust anchors. Throws TLS_MATERIAL_INVALID naming the file when it is missing, holds no certificate or
- * something that is none, holds an expired one, or holds no self-signed root (no chain could ever end in it).
+ * something that is none, holds an expired one, or holds no self-signed root that the verifier of clients can use
+ * (no chain could ever end in it).
  */
 export async function loadCaBundle(options: { file: string; now?: Date }): Promise<CaBundle> {
   const { file, now = new Date() } = options;
@@ -65,21 +76,37 @@ export async function loadCaBundle(options: { file: string; now?: Date }): Promi
   const certificates = parseCertificates(pem, file);
   const expired = certificates.find((certificate) => certificate.validToDate < now);
   if (expired) throw invalid(file, `${oneLine(expired.subject)} expired on ${expired.validTo}`);
-  if (!certificates.some(isRoot)) throw invalid(file, 'it holds no self-signed root certificate');
-  return { pem, certificates };
+  const trust = readTrustBundle(certificates.map(({ raw }) => raw));
+  if (trust.roots.length === 0) {
+    const unusable = trust.unusable.map(
+      ({ index, reason }) => `, and certificate ${index + 1} is unusable (${reason})`,
+    );
+    throw invalid(file, `it holds no self-signed root certificate${unusable.join('')}`);
+  }
+  return { pem, certificates, trust };
 }
 
 /**
  * Loads revocation lists (PEM), each checked by itself, so that a bad one among good ones is found.
- * With any list at all OpenSSL demands a current one for every authority of a chain.
- * Throws TLS_MATERIAL_INVALID when the file is missing, holds no list, or one that OpenSSL cannot read.
+ * With any list at all both OpenSSL and the verifier of clients demand a current one for every authority of a chain.
+ * Throws TLS_MATERIAL_INVALID when the file is missing, holds no list, or one that either of them cannot read or use.
  */
-export async function loadCrls(file: string): Promise<readonly string[]> {
-  const blocks = (await readText(file)).match(crlBlock) ?? [];
-  if (blocks.length === 0) throw invalid(file, 'it holds no revocation list');
-  for (const [index, block] of blocks.entries())
-    attempt(file, `revocation list ${index + 1} cannot be read`, () => createSecureContext({ crl: block }));
-  return blocks;
+export async function loadCrls(file: string): Promise<CrlSet> {
+  const text = await readText(file);
+  const pems = text.match(crlBlock) ?? [];
+  if (pems.length === 0) throw invalid(file, 'it holds no revocation list');
+  if (text.split('-----BEGIN X509 CRL-----').length - 1 !== pems.length)
+    throw invalid(file, 'a revocation list in it is cut off');
+  const ders = pems.map(derOfPem);
+  for (const [index, pem] of pems.entries()) {
+    const what = `revocation list ${index + 1}`;
+    attempt(file, `${what} cannot be read`, () => createSecureContext({ crl: pem }));
+    const { isComplete, lists } = readRevocationLists(ders.slice(index, index + 1));
+    if (!isComplete) throw invalid(file, `${what} is not strict DER of version 2 with a next update`);
+    if (!lists.every(({ isWhole }) => isWhole))
+      throw invalid(file, `${what} is of a kind that is not supported: delta, indirect or limited to a part`);
+  }
+  return { pems, lists: readRevocationLists(ders) };
 }
 
 /** What an operator wants to see of a certificate. `now` only decides the days left. */
@@ -110,8 +137,8 @@ function parseCertificates(pem: string, file: string): X509Certificate[] {
   );
 }
 
-function isRoot(certificate: X509Certificate): boolean {
-  return certificate.ca && certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
+function derOfPem(pem: string): Buffer {
+  return Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
 }
 
 async function readText(file: string): Promise<string> {

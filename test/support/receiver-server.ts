@@ -11,6 +11,9 @@ import {
   type ReceiverServerOptions,
 } from '../../src/receiver/server.ts';
 import type { TlsMaterial } from '../../src/receiver/tls-server.ts';
+import { readRevocationLists } from '../../src/tls/revocation-list.ts';
+import type { CaBundle, CrlSet } from '../../src/tls/tls-material.ts';
+import { readTrustBundle } from '../../src/tls/trust-bundle.ts';
 import type { Sending } from './lean-sender.ts';
 import type { Pki } from './pki.ts';
 
@@ -22,7 +25,17 @@ export type VerifyMode = 'certificate' | 'signature' | 'certificate+signature' |
 interface TestServerOptions extends Partial<
   Pick<
     ReceiverServerOptions,
-    'secrets' | 'bodyLimitBytes' | 'inFlightLimit' | 'journalFull' | 'listenerLimits' | 'webhookPath' | 'pins'
+    | 'secrets'
+    | 'bodyLimitBytes'
+    | 'inFlightLimit'
+    | 'journalFull'
+    | 'listenerLimits'
+    | 'webhookPath'
+    | 'pins'
+    | 'clientPolicy'
+    | 'now'
+    | 'chains'
+    | 'shadowCertificate'
   >
 > {
   readonly mode: VerifyMode;
@@ -52,8 +65,10 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   const server = await createReceiverServer({
     webhookPath: '/webhooks/lean',
     verify: { certificate: mode.includes('certificate'), signature: mode.includes('signature') },
-    tls: pki && tlsMaterialOf(pki, mode),
+    shadowCertificate: false,
+    tls: pki && tlsMaterialOf(pki, rest.shadowCertificate ? 'certificate' : mode),
     pins: leanPins,
+    clientPolicy: { purpose: 'clientAuth' },
     secrets: () => [testSecret],
     bodyLimitBytes: 65_536,
     inFlightLimit: 16,
@@ -84,13 +99,20 @@ export function tlsMaterialOf(pki: Pki, mode: VerifyMode): TlsMaterial {
   const { certPem, chainPem, keyPem } = pki.receiverServer;
   return {
     pair: { certPem: chainPem, keyPem, leaf: new X509Certificate(certPem) },
-    clients: mode.includes('certificate') ? { anchors: anchorsOf(pki.leanChainPem), crls: [] } : null,
+    clients: mode.includes('certificate') ? { anchors: anchorsOf(pki.leanChainPem), crls: null } : null,
   };
 }
 
-export function anchorsOf(pem: string) {
+export function anchorsOf(pem: string): CaBundle {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  return { pem, certificates: blocks.map((block) => new X509Certificate(block)) };
+  const certificates = blocks.map((block) => new X509Certificate(block));
+  return { pem, certificates, trust: readTrustBundle(certificates.map(({ raw }) => raw)) };
+}
+
+/** Revocation lists in use; none at all when there are none. */
+export function crlsOf(...pems: readonly string[]): CrlSet | null {
+  const ders = pems.map((pem) => Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64'));
+  return pems.length === 0 ? null : { pems, lists: readRevocationLists(ders) };
 }
 
 /** A logger whose lines end in an array, parsed. */
