@@ -7,6 +7,7 @@ try {
   const config = loadConfig('ops', process.env);
   process.exitCode = await runOpsCommand({
     argv: process.argv.slice(2),
+    config,
     databaseUrl: config.DATABASE_URL,
     schema: config.DATABASE_SCHEMA,
     developmentSocket: './data/dev/sql.sock',

@@ -44,6 +44,12 @@ function receiverProblems(texts: Texts): Problem[] {
     needed('LEAN_CA_FILE', `VERIFY=${verify}`);
     needed('LEAN_CLIENT_NAMES', `VERIFY=${verify}`);
   }
+  const judgesCertificate = verify.includes('certificate') || texts.VERIFY_SHADOW === 'certificate';
+  const pinned = texts.LEAN_CLIENT_NAMES?.split(',');
+  const pinsNoKey = pinned?.every((name) => !name.trim().startsWith('sha256/')) ?? false;
+  if (judgesCertificate && texts.LEAN_CLIENT_PURPOSE === 'serverAuth' && pinsNoKey)
+    problems.push(['LEAN_CLIENT_NAMES', 'needs a sha256/ entry with LEAN_CLIENT_PURPOSE=serverAuth']);
+  if (texts.VERIFY_SHADOW === 'certificate') problems.push(...shadowProblems(texts));
   if (verify.includes('signature')) needed('LEAN_WEBHOOK_SECRET', `VERIFY=${verify}`);
   if (textOf(texts, 'TLS_TERMINATION') === 'receiver') {
     needed('TLS_CERT_FILE', 'TLS_TERMINATION=receiver');
@@ -51,6 +57,17 @@ function receiverProblems(texts: Texts): Problem[] {
   }
   if (texts.TLS_TERMINATION === 'proxy' && verify.includes('certificate'))
     problems.push(['TLS_TERMINATION', 'proxy with a forwarded certificate is not supported by this version']);
+  return problems;
+}
+
+/** The certificate is asked for and judged beside the signature, so all that its judgement needs must be there. */
+function shadowProblems(texts: Texts): Problem[] {
+  const names = ['LEAN_CA_FILE', 'LEAN_CLIENT_NAMES'] as const;
+  const when = 'is required with VERIFY_SHADOW=certificate';
+  const problems = names.filter((name) => texts[name] === undefined).map((name): Problem => [name, when]);
+  if (texts.VERIFY !== 'signature') problems.push(['VERIFY_SHADOW', 'certificate needs VERIFY=signature']);
+  if (textOf(texts, 'TLS_TERMINATION') !== 'receiver')
+    problems.push(['VERIFY_SHADOW', 'certificate needs TLS_TERMINATION=receiver']);
   return problems;
 }
 
@@ -93,11 +110,10 @@ const storedKinds = new Set(['accounts', 'balances', 'transactions']);
 
 function unsupported(texts: Texts): Problem[] {
   const later: readonly (readonly [VariableName, boolean, string])[] = [
-    ['VERIFY_SHADOW', texts.VERIFY_SHADOW !== undefined, ''],
+    ['VERIFY_SHADOW', texts.VERIFY_SHADOW === 'signature', 'signature '],
     ['FORWARDED_CERT_HEADER', texts.FORWARDED_CERT_HEADER !== undefined, ''],
     ['TRUSTED_PROXIES', texts.TRUSTED_PROXIES !== undefined, ''],
     ['PROXY_PROTOCOL', texts.PROXY_PROTOCOL === 'on', 'on '],
-    ['LEAN_CLIENT_PURPOSE', texts.LEAN_CLIENT_PURPOSE === 'serverAuth', 'serverAuth '],
     ['LEAN_API_VERSION', texts.LEAN_API_VERSION === 'v1', 'v1 '],
     ['LEAN_CLIENT_SECRET', texts.LEAN_CLIENT_SECRET !== undefined, ''],
     ['OPS_TOKEN', texts.OPS_TOKEN !== undefined, ''],

@@ -54,14 +54,16 @@ export const verificationVariables = {
       'meant for you, so `certificate+signature` is recommended, else `signature`. `none` starts in sandbox only.',
   }),
   VERIFY_SHADOW: optional(choice(['certificate', 'signature']), {
-    describe: 'The other method, judged and counted on accepted deliveries without deciding anything.',
-    notYet: 'any value',
+    describe:
+      'The other method, judged, logged and counted without deciding anything. `certificate` beside VERIFY=signature asks ' +
+      'callers for a certificate and lets in those without one.',
+    notYet: '`signature`',
   }),
   LEAN_CA_FILE: optional(anyText, {
     describe:
       "Lean's certificate chain (`lean_public_cert_chain.pem`): the anchor for its deliveries, and trusted " +
       'beside the system roots for calls to Lean.',
-    needed: 'when VERIFY has certificate',
+    needed: 'when VERIFY or VERIFY_SHADOW has certificate',
   }),
   LEAN_CRL_FILE: optional(anyText, {
     describe: 'Revocation lists for that chain, PEM. An expired list refuses every delivery.',
@@ -70,12 +72,13 @@ export const verificationVariables = {
     describe:
       "What Lean's own certificate carries: `dns:webhooks.leantech.me`, `uri:…` or `sha256/…` (base64 SHA-256 " +
       'of its public key, SPKI DER), separated by commas. Other customers of Lean hold certificates of the same chain.',
-    needed: 'when VERIFY has certificate',
+    needed: 'when VERIFY or VERIFY_SHADOW has certificate',
   }),
   LEAN_CLIENT_PURPOSE: withDefault(choice(['clientAuth', 'serverAuth']), {
     fallback: 'clientAuth',
-    describe: '`serverAuth` accepts a certificate without the client purpose, with a key pin only.',
-    notYet: '`serverAuth`',
+    describe:
+      '`serverAuth` also accepts a certificate without the client purpose, and only one whose key is a `sha256/` entry ' +
+      'of LEAN_CLIENT_NAMES: public authorities stop issuing certificates for clients.',
   }),
   LEAN_WEBHOOK_SECRET: optional(secretList, {
     describe: "Webhook secret of Lean's dashboard; several, separated by commas, while it is being changed.",

@@ -22,8 +22,9 @@ const failureTable = {
   },
   CERTIFICATE_INVALID: {
     level: 'warn',
-    means: 'A client certificate was presented that does not verify against LEAN_CA_FILE.',
-    cure: 'Nothing if a stranger knocked. If it was Lean, download its certificate chain again.',
+    means:
+      'A client certificate was presented that does not verify against LEAN_CA_FILE, or that LEAN_CRL_FILE revokes.',
+    cure: "Nothing if a stranger knocked. If it was Lean, the line's certificate_reason says what to renew: its chain or the lists.",
   },
   CERTIFICATE_NOT_LEAN: {
     level: 'warn',
@@ -188,13 +189,13 @@ const failureTable = {
   PAYLOAD_UNREADABLE: {
     level: 'error',
     means: 'A sealed payload was changed, cut short, or moved from another record.',
-    cure: 'Look for damage or tampering in the disk, Redis or Postgres; replay the event from Lean if it allows.',
+    cure: 'Look for damage or tampering in the disk, Redis or Postgres; the bytes are kept in webhook_events.',
   },
   // Syncs
   ITEM_NOT_STORABLE: {
     level: 'warn',
     means: 'A list of Lean held items that could not be read or stored; the others were stored.',
-    cure: "Nothing is lost at Lean. Report it with the sync's id; after a fix, request a sync of the entity.",
+    cure: "Nothing is lost at Lean. Report it with the sync's id; after a fix the entity's next refresh brings them.",
   },
   LIST_END_UNKNOWN: {
     level: 'warn',
@@ -220,7 +221,7 @@ const failureTable = {
   SYNC_STEP_FAILED: {
     level: 'error',
     means: "Storing Lean's reply failed for a reason nobody expected; the step has used up its attempts.",
-    cure: 'Report it with the log line; after a fix, request a sync of the entity.',
+    cure: "Report it with the log line; after a fix the entity's next refresh starts another sync.",
   },
   SYNC_SUPERSEDED: {
     level: 'info',

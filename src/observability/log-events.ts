@@ -36,6 +36,15 @@ const eventTable = {
     level: 'info',
     fields: { material: 'text', outcome: 'text', not_after: 'text?', days_left: 'number?' },
   },
+  /** One for each certificate that a client's chain may end in. */
+  trust_anchor: {
+    level: 'info',
+    fields: { subject: 'text', sha256: 'text', not_after: 'text', days_left: 'number' },
+  },
+  material_warning: {
+    level: 'warn',
+    fields: { material: 'text', problem: 'line', not_after: 'text?', days_left: 'number?' },
+  },
   // The receiver
   delivery: {
     level: 'info',
@@ -50,6 +59,8 @@ const eventTable = {
       duration_ms: 'number',
       certificate_sha256_prefix: 'text?',
       certificate_names: 'text?',
+      certificate_reason: 'text?',
+      certificate_shadow: 'text?',
       remote_address: 'text?',
     },
   },

@@ -17,6 +17,7 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
   return {
     registry,
     ...receiverMetrics(registry),
+    ...journalMetrics(registry),
     ...workerMetrics(registry),
     ...materialMetrics(registry),
     close: () => registry.clear(),
@@ -52,11 +53,29 @@ function receiverMetrics(registry: Registry) {
       labelNames: ['reason'],
       registers,
     }),
+    certificatesRefused: new Counter({
+      name: 'lean_webhook_certificates_refused_total',
+      help: 'Client certificates refused by our own verification, by its reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    shadowVerdicts: new Counter({
+      name: 'lean_webhook_shadow_verdicts_total',
+      help: 'What VERIFY_SHADOW would have said of accepted deliveries: agreed or would_refuse, with its reason.',
+      labelNames: ['verdict', 'reason'],
+      registers,
+    }),
     inFlight: new Gauge({
       name: 'lean_webhook_in_flight',
       help: 'Deliveries being answered at this moment.',
       registers,
     }),
+  };
+}
+
+function journalMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
     journalRows: new Gauge({ name: 'lean_journal_rows', help: 'Deliveries kept in the journal.', registers }),
     journalBytes: new Gauge({
       name: 'lean_journal_bytes',

@@ -2,11 +2,14 @@
 // Exit 0 ok, 1 warning, 2 problem. Never changes data without asking; `sql` cannot change any.
 import { parseArgs } from 'node:util';
 import { AppError } from '../core/app-error.ts';
+import type { Config } from '../config/load-config.ts';
 import { textTable } from '../core/text-table.ts';
+import { checkCertificates, exitCodeOf } from './ops-certificates.ts';
 import { sqlOverPostgres, sqlOverSocket } from './ops-sql.ts';
 
 export interface OpsOptions {
   readonly argv: readonly string[];
+  readonly config: Config;
   readonly databaseUrl: string | undefined;
   readonly schema: string;
   /** Where a running `npm start` answers when there is no database URL. */
@@ -21,6 +24,22 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
+  certificates: {
+    usage: 'certificates check',
+    does: 'whether the configured certificates, keys, lists and names can be used, and for how long',
+    async run(operands, options) {
+      if (operands.length !== 1 || operands[0] !== 'check') {
+        options.write(helpText());
+        return 2;
+      }
+      const findings = await checkCertificates(options.config, new Date());
+      const lines = findings.map(
+        ({ subject, state, message }) => `${state.padEnd(7)} ${subject}: ${message}`,
+      );
+      options.write(options.json ? JSON.stringify(findings) : lines.join('\n'));
+      return exitCodeOf(findings);
+    },
+  },
   sql: {
     usage: 'sql "select …"',
     does: 'one read-only statement, names looked up in the service’s schema; at most 1,000 rows',

@@ -6,12 +6,15 @@ import type { DeliveryOutcome, DeliveryRefusal, RequestRefusal } from '../core/o
 import type { DeliveryRecord } from './delivery-record.ts';
 import type { KeepDelivery } from './durability.ts';
 import type { PeerReader } from './peer-certificate.ts';
-import { judgeCertificate, judgeSignature, proofOf } from './verify-delivery.ts';
+import { judgeCertificate, judgeSignature, proofOf, type CertificateRefusal } from './verify-delivery.ts';
 
 export interface AcceptanceRules {
   readonly webhookPath: string;
   readonly verify: { readonly certificate: boolean; readonly signature: boolean };
+  /** Judges the certificate too where it decides nothing, for the log and the figures. */
+  readonly shadowCertificate: boolean;
   readonly peers: PeerReader;
+  readonly now: () => Date;
   /** The secrets in force at this moment. */
   readonly secrets: () => readonly string[];
   readonly inFlightLimit: number;
@@ -23,6 +26,11 @@ export interface AcceptanceRules {
 /** node's own bound on header lines is silent and depends on its version; ours is answered with 431. */
 const maxHeaderLines = 100;
 
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly record: DeliveryRecord;
+}
+
 /** What can be said before a byte of the body is read; null = go on. Fills in what it learns about the peer. */
 export function judgeHead(
   rules: AcceptanceRules,
@@ -32,12 +40,28 @@ export function judgeHead(
   if (request.is404)
     return request.url.split('?', 1)[0] === rules.webhookPath ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND';
   if (rules.verify.certificate) {
-    const { socket } = request.raw;
-    record.peer = socket instanceof TLSSocket ? rules.peers.read(socket) : null;
-    const refusal = judgeCertificate(record.peer, Date.now());
+    const refusal = judgePeer(rules, { request, record });
     if (refusal !== null) return refusal;
-  }
+  } else if (rules.shadowCertificate) lookAtPeer(rules, { request, record });
   return inFlight >= rules.inFlightLimit || rules.journalFull() ? 'OVERLOADED' : null;
+}
+
+function judgePeer(rules: AcceptanceRules, { request, record }: Exchange): CertificateRefusal['code'] | null {
+  const { socket } = request.raw;
+  record.peer = socket instanceof TLSSocket ? rules.peers.read(socket, rules.now()) : null;
+  const refusal = judgeCertificate(record.peer);
+  if (refusal !== null) record.certificateReason = refusal.reason;
+  return refusal?.code ?? null;
+}
+
+/** Whatever a certificate holds, looking at it must not cost a delivery that is proven otherwise. */
+function lookAtPeer(rules: AcceptanceRules, { request, record }: Exchange): void {
+  record.certificateShadow = 'would_refuse';
+  try {
+    if (judgePeer(rules, { request, record }) === null) record.certificateShadow = 'agreed';
+  } catch (error) {
+    record.error = error;
+  }
 }
 
 /** Judges the signature over the body's very bytes and keeps them. Never rejects. */

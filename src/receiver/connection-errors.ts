@@ -7,6 +7,7 @@ import { requestRefusals, type RequestRefusal } from '../core/outcomes.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { DeliveryRecord } from './delivery-record.ts';
+import type { CertificateRefusal } from './verify-delivery.ts';
 
 interface ConnectionErrorsOptions {
   readonly logger: Logger;
@@ -22,6 +23,8 @@ export interface ConnectionErrors {
   readonly answer: (error: NodeJS.ErrnoException, socket: Socket) => void;
   /** For `tlsClientError`: the handshake failed; node:tls has closed the socket. */
   readonly handshakeFailed: (error: NodeJS.ErrnoException, socket: TLSSocket) => void;
+  /** The handshake went well, and our own judgement refuses the peer; the caller closes the socket. */
+  readonly peerRefused: (refusal: CertificateRefusal, socket: TLSSocket) => void;
   /** For `drop` of node:net: too many connections. */
   readonly dropped: () => void;
   /** For `error` of a socket that listens: a connection could not be accepted. */
@@ -30,12 +33,17 @@ export interface ConnectionErrors {
 
 /** Reasons a connection ended before a request; the labels of a metric, so a closed list. */
 type ConnectionRefusal =
-  | 'CERTIFICATE_REQUIRED'
-  | 'CERTIFICATE_INVALID'
+  | CertificateRefusal['code']
   | 'HANDSHAKE_FAILED'
   | 'TOO_MANY_CONNECTIONS'
   | 'ACCEPT_FAILED'
   | RequestRefusal;
+
+const certificateCodes: ReadonlySet<ConnectionRefusal> = new Set<CertificateRefusal['code']>([
+  'CERTIFICATE_REQUIRED',
+  'CERTIFICATE_INVALID',
+  'CERTIFICATE_NOT_LEAN',
+]);
 
 export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOptions): ConnectionErrors {
   /** By socket, in order of arrival: a sender may write its next request before it has the answer to the last. */
@@ -45,7 +53,7 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
 
   function refused(reason: ConnectionRefusal, details: { cause?: string; socket?: Socket } = {}): void {
     metrics.connectionsRefused.inc({ reason });
-    const isCode = reason === 'CERTIFICATE_REQUIRED' || reason === 'CERTIFICATE_INVALID';
+    const isCode = certificateCodes.has(reason);
     logger.write('connection_refused', {
       reason: details.cause === undefined ? reason : `${reason} ${details.cause}`,
       remote_address: details.socket?.remoteAddress,
@@ -82,6 +90,10 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
     handshakeFailed(error, socket) {
       const { reason, cause } = handshakeRefusal(error, socket);
       refused(reason, { cause, socket });
+    },
+    peerRefused({ code, reason }, socket) {
+      metrics.certificatesRefused.inc({ reason });
+      refused(code, { cause: reason, socket });
     },
     dropped: () => refused('TOO_MANY_CONNECTIONS'),
     acceptFailed: (error) => refused('ACCEPT_FAILED', { cause: error.code ?? error.name }),

@@ -9,7 +9,7 @@ import {
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Proof } from '../core/delivery.ts';
-import type { PeerCertificate } from './verify-delivery.ts';
+import type { CertificateReason, PeerCertificate } from './verify-delivery.ts';
 
 /** `ABORTED`: the sender went away before it had an answer. */
 export type RequestOutcome = DeliveryOutcome | RequestRefusal | 'ABORTED';
@@ -20,6 +20,10 @@ export interface DeliveryRecord {
   readonly startedMs: number;
   readonly remoteAddress: string | undefined;
   peer: PeerCertificate | null;
+  /** Why the peer's certificate was refused, or would have been. */
+  certificateReason?: CertificateReason;
+  /** What the certificate would have come to where it decides nothing. */
+  certificateShadow?: 'agreed' | 'would_refuse';
   /** Set once; the first answer is the only one. */
   outcome: RequestOutcome | null;
   /** True from the moment the whole body is here. */
@@ -60,6 +64,7 @@ export function createDeliveryReport({
       const outcome = record.outcome ?? 'ABORTED';
       const durationMs = performance.now() - record.startedMs;
       metrics.deliveries.inc({ outcome });
+      countCertificate(record, metrics);
       metrics.ackSeconds.observe({ outcome }, durationMs / 1000);
       if (record.commitMs !== undefined) metrics.commitSeconds.observe(record.commitMs / 1000);
       logger.write('delivery', {
@@ -72,6 +77,8 @@ export function createDeliveryReport({
         verify_ms: record.verifyMs === undefined ? undefined : tenths(record.verifyMs),
         commit_ms: record.commitMs === undefined ? undefined : tenths(record.commitMs),
         certificate_sha256_prefix: record.peer?.sha256.slice(0, 16),
+        certificate_reason: record.certificateReason,
+        certificate_shadow: record.certificateShadow,
         // Of Lean's own certificate the hash says enough; of another one the names help to mend the list.
         certificate_names: record.peer?.isLean === false ? record.peer.names : undefined,
         remote_address: record.remoteAddress,
@@ -79,6 +86,14 @@ export function createDeliveryReport({
       });
     },
   };
+}
+
+function countCertificate(record: DeliveryRecord, metrics: Metrics): void {
+  const { outcome, certificateReason: reason, certificateShadow: verdict } = record;
+  if (verdict === undefined && reason !== undefined) metrics.certificatesRefused.inc({ reason });
+  // A stranger without a signature says nothing about what Lean presents.
+  if (verdict !== undefined && outcome === 'accepted')
+    metrics.shadowVerdicts.inc({ verdict, reason: reason ?? 'none' });
 }
 
 const statuses: Readonly<Record<RequestOutcome, { readonly status: number }>> = {

@@ -3,9 +3,11 @@
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { ConnectionErrors } from './connection-errors.ts';
 import { trackConnections } from './open-connections.ts';
 import { secureContextOptions, tlsServerOptions, type TlsMaterial } from './tls-server.ts';
+import type { CertificateRefusal } from './verify-delivery.ts';
 
 export interface ListenerLimits {
   readonly maxHeaderBytes: number;
@@ -33,8 +35,10 @@ const defaultLimits: ListenerLimits = {
 /** How long the last answer may take to leave before its connection is cut, once nothing else is in flight. */
 const flushMs = 250;
 
-interface ListenerOptions {
+export interface ListenerOptions {
   readonly tls: TlsMaterial | null;
+  /** Says no to the peer of a finished handshake, or lets it in with null. null: node:tls decides by its own verdict. */
+  readonly judgePeer: ((socket: TLSSocket) => CertificateRefusal | null) | null;
   readonly maxConnections: number;
   readonly errors: ConnectionErrors;
   readonly limits: Partial<ListenerLimits>;
@@ -61,6 +65,8 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('tlsClientError', errors.handshakeFailed);
 
   const connections = trackConnections(server, { maxAgeMs: limits.maxConnectionAgeMs });
+  if (options.tls?.clients && options.judgePeer)
+    refusePeers(server, { errors, judgePeer: options.judgePeer });
   const requests = trackRequests(server);
   let draining = false;
   let material = options.tls;
@@ -92,7 +98,28 @@ export function createListener(options: ListenerOptions): Listener {
   };
 }
 
-function createServer({ tls, handle }: ListenerOptions, bounds: ListenerLimits): http.Server {
+/**
+ * Ahead of node:http, which takes hold of the connection in the same event: a request that came together with the end of
+ * the handshake would be read although the socket is destroyed.
+ */
+function refusePeers(
+  server: http.Server,
+  { judgePeer, errors }: { judgePeer: NonNullable<ListenerOptions['judgePeer']>; errors: ConnectionErrors },
+): void {
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    try {
+      const refusal = judgePeer(socket);
+      if (refusal === null) return;
+      errors.peerRefused(refusal, socket);
+    } catch (error) {
+      // A mistake of ours in here must neither let anybody in nor end the process.
+      errors.handshakeFailed(error instanceof Error ? error : new Error('not judged'), socket);
+    }
+    socket.destroy();
+  });
+}
+
+function createServer({ tls, judgePeer, handle }: ListenerOptions, bounds: ListenerLimits): http.Server {
   const parser = {
     maxHeaderSize: bounds.maxHeaderBytes,
     headersTimeout: bounds.headersTimeoutMs,
@@ -103,7 +130,10 @@ function createServer({ tls, handle }: ListenerOptions, bounds: ListenerLimits):
   };
   return tls === null
     ? http.createServer(parser, handle)
-    : https.createServer({ ...parser, ...tlsServerOptions(tls) }, handle);
+    : https.createServer(
+        { ...parser, ...tlsServerOptions(tls, { rejectsUnverified: judgePeer === null }) },
+        handle,
+      );
 }
 
 function listen(server: http.Server, { host, port }: { host: string; port: number }): Promise<number> {
@@ -133,7 +163,7 @@ function trackRequests(server: http.Server): { whenNone(): Promise<void> } {
 }
 
 function trustOf(material: TlsMaterial | null): string {
-  return [material?.clients?.anchors.pem ?? '', ...(material?.clients?.crls ?? [])].join('\n');
+  return [material?.clients?.anchors.pem ?? '', ...(material?.clients?.crls?.pems ?? [])].join('\n');
 }
 
 function delay(ms: number): Promise<void> {

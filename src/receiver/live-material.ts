@@ -6,6 +6,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import { describeCertificate } from '../tls/tls-material.ts';
 import { watchMaterial, type MaterialWatch } from '../tls/tls-reload.ts';
 import { materialSources, type MaterialSource } from './material-sources.ts';
+import { reportTrust } from './trust-report.ts';
 import type { TlsMaterial } from './tls-server.ts';
 
 interface LiveMaterialOptions {
@@ -39,6 +40,7 @@ export async function openLiveMaterial(options: LiveMaterialOptions): Promise<Li
   let secrets: readonly string[] = config.LEAN_WEBHOOK_SECRET ?? [];
   const watches: MaterialWatch[] = [];
   const report = createReport(options);
+  if (tls?.clients) reportTrust(tls.clients, { logger: options.logger, now: new Date() });
 
   /** `take` puts a loaded value to use and says whether it differs from the one before. */
   function follow<Value>(
@@ -85,6 +87,8 @@ function createReport({ logger, metrics }: LiveMaterialOptions) {
   return {
     loaded(material: Material, current: TlsMaterial | null): void {
       metrics.materialReloads.inc({ material, outcome: 'loaded' });
+      if (material === 'lean_chain' && current?.clients)
+        reportTrust(current.clients, { logger, now: new Date() });
       const leaf = material === 'server_certificate' ? current?.pair.leaf : undefined;
       const facts = leaf && describeCertificate(leaf, new Date());
       logger.write('material_reloaded', {
@@ -105,15 +109,20 @@ function measureExpiry(current: TlsMaterial | null, metrics: Metrics): void {
   if (current === null) return;
   const gauge = metrics.certificateExpirySeconds;
   gauge.set({ material: 'server_certificate' }, secondsLeft([current.pair.leaf]));
-  if (current.clients)
-    gauge.set({ material: 'lean_chain' }, secondsLeft(current.clients.anchors.certificates));
+  if (current.clients === null) return;
+  const { anchors, crls } = current.clients;
+  gauge.set({ material: 'lean_chain' }, secondsLeft(anchors.certificates));
+  if (crls === null) return;
+  const ends = crls.lists.lists.map(({ nextUpdateMs }) => ({ validToDate: new Date(nextUpdateMs) }));
+  gauge.set({ material: 'lean_crl' }, secondsLeft(ends));
 }
 
-function secondsLeft(certificates: readonly { validToDate: Date }[]): number {
-  return (Math.min(...certificates.map(({ validToDate }) => validToDate.getTime())) - Date.now()) / 1000;
+/** Of the one that ends first. */
+function secondsLeft(dated: readonly { validToDate: Date }[]): number {
+  return (Math.min(...dated.map(({ validToDate }) => validToDate.getTime())) - Date.now()) / 1000;
 }
 
 /** Equal for equal files. */
 function printOf({ pair, clients }: TlsMaterial): string {
-  return [pair.certPem, pair.keyPem, clients?.anchors.pem ?? '', ...(clients?.crls ?? [])].join('\n');
+  return [pair.certPem, pair.keyPem, clients?.anchors.pem ?? '', ...(clients?.crls?.pems ?? [])].join('\n');
 }

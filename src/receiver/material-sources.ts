@@ -4,7 +4,7 @@ import { AppError } from '../core/app-error.ts';
 import { secretList } from '../config/env-fields.ts';
 import { readSecretFile, type ReceiverConfig } from '../config/load-config.ts';
 import { loadCaBundle, loadCrls, loadKeyPair, type KeyPair } from '../tls/tls-material.ts';
-import type { TlsMaterial } from './tls-server.ts';
+import type { ClientTrust } from './tls-server.ts';
 
 export interface MaterialSource<Value> {
   readonly files: readonly string[];
@@ -15,7 +15,7 @@ interface MaterialSources {
   /** null: a proxy ends TLS. */
   readonly pair: MaterialSource<KeyPair> | null;
   /** null: no client certificate is asked for. */
-  readonly clients: MaterialSource<NonNullable<TlsMaterial['clients']>> | null;
+  readonly clients: MaterialSource<ClientTrust> | null;
   /** null: the secrets came as a variable, or are not used. */
   readonly secrets: MaterialSource<readonly string[]> | null;
 }
@@ -32,12 +32,13 @@ function pairSource(config: ReceiverConfig): MaterialSources['pair'] {
 
 function clientsSource(config: ReceiverConfig): MaterialSources['clients'] {
   const { LEAN_CA_FILE: caFile, LEAN_CRL_FILE: crlFile } = config;
-  if (!config.VERIFY.includes('certificate') || caFile === undefined) return null;
+  const asksForCertificate = config.VERIFY.includes('certificate') || config.VERIFY_SHADOW === 'certificate';
+  if (!asksForCertificate || caFile === undefined) return null;
   return {
     files: crlFile === undefined ? [caFile] : [caFile, crlFile],
     load: async () => ({
       anchors: await loadCaBundle({ file: caFile }),
-      crls: crlFile === undefined ? [] : await loadCrls(crlFile),
+      crls: crlFile === undefined ? null : await loadCrls(crlFile),
     }),
   };
 }

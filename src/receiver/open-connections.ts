@@ -37,7 +37,8 @@ export function trackConnections(server: http.Server, { maxAgeMs }: { maxAgeMs: 
     });
   }
 
-  server.on('secureConnection', (socket: Socket) => {
+  // Ahead of node:http, which would read a request that came with the end of the handshake even from a dead socket.
+  server.prependListener('secureConnection', (socket: Socket) => {
     const sender = senderOf(socket);
     if (sender !== null && handshakes.delete(sender)) currentSinceMs.set(socket, performance.now());
     else socket.destroy();

@@ -11,7 +11,9 @@ import {
 } from '../core/outcomes.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { createChainCache, type ChainCache } from '../tls/chain-cache.ts';
 import type { LeafPin } from '../tls/leaf-pins.ts';
+import type { ClientPolicy } from '../tls/path-rules.ts';
 import { acceptBody, judgeHead, type AcceptanceRules } from './accept-delivery.ts';
 import { createConnectionErrors, type ConnectionErrors } from './connection-errors.ts';
 import {
@@ -20,14 +22,20 @@ import {
   type DeliveryRecord,
   type DeliveryReport,
 } from './delivery-record.ts';
-import { createListener, type Listener, type ListenerLimits } from './listener.ts';
-import { createPeerReader } from './peer-certificate.ts';
+import { createListener, type Listener, type ListenerLimits, type ListenerOptions } from './listener.ts';
+import { createPeerReader, type PeerReader } from './peer-certificate.ts';
 import type { TlsMaterial } from './tls-server.ts';
+import { judgeCertificate } from './verify-delivery.ts';
 
-export interface ReceiverServerOptions extends Omit<AcceptanceRules, 'peers'> {
+export interface ReceiverServerOptions extends Omit<AcceptanceRules, 'peers' | 'now'> {
   /** null: a proxy ended TLS, and plain HTTP is spoken here. */
   readonly tls: TlsMaterial | null;
   readonly pins: readonly LeafPin[];
+  readonly clientPolicy: ClientPolicy;
+  /** The system's clock when left out. */
+  readonly now?: () => Date;
+  /** Where verdicts on chains come from; the verifier with its memory when left out. */
+  readonly chains?: ChainCache;
   readonly bodyLimitBytes: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -44,7 +52,10 @@ export interface ReceiverServer {
 }
 
 export async function createReceiverServer(options: ReceiverServerOptions): Promise<ReceiverServer> {
-  const { logger, metrics, tls, listenerLimits: limits = {} } = options;
+  const { logger, metrics, tls, pins, clientPolicy, listenerLimits: limits = {} } = options;
+  const { now = () => new Date(), chains = createChainCache() } = options;
+  let trust = tls?.clients ?? null;
+  const peers = createPeerReader({ pins, policy: clientPolicy, trust: () => trust, chains });
   const errors = createConnectionErrors({ logger, metrics });
   const maxConnections = Math.max(256, 4 * options.inFlightLimit);
   const listeners: Listener[] = [];
@@ -59,7 +70,14 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
     frameworkErrors: (_error, { raw: request }, reply) =>
       refuse(reply, track({ request, response: reply.raw }), 'NOT_FOUND'),
     serverFactory(handle) {
-      const listener = createListener({ tls, maxConnections, errors, limits, handle });
+      const listener = createListener({
+        tls,
+        judgePeer: handshakeJudge({ options, peers, now }),
+        maxConnections,
+        errors,
+        limits,
+        handle,
+      });
       listeners.push(listener);
       return listener.server;
     },
@@ -73,17 +91,32 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
     done();
   });
   await app.register(helmet);
-  const rules = { ...options, peers: createPeerReader({ pins: options.pins }) };
+  const rules = { ...options, peers, now };
   registerDeliveries({ app, rules, listener, records, metrics });
   await app.ready();
   return {
     listen: (address) => listener.listen(address),
-    replaceTls: (material) => listener.replaceTls(material),
+    replaceTls(material) {
+      listener.replaceTls(material);
+      trust = material.clients;
+    },
     async close(closing) {
       await listener.drain(closing);
       await app.close();
     },
   };
+}
+
+/** Who decides at the end of a handshake: nobody where the certificate is only looked at, we ourselves, or (null) node:tls. */
+function handshakeJudge(parts: {
+  options: ReceiverServerOptions;
+  peers: PeerReader;
+  now: () => Date;
+}): ListenerOptions['judgePeer'] {
+  const { options, peers, now } = parts;
+  if (options.shadowCertificate) return () => null;
+  if (options.clientPolicy.purpose === 'clientAuth') return null;
+  return (socket) => judgeCertificate(peers.read(socket, now()));
 }
 
 /** Begins the record of a request, which leaves its line and figures when the answer has left or the sender has. */

@@ -13,6 +13,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Readiness } from '../observability/readiness.ts';
 import { openIntakeQueue } from '../queue/intake-queue.ts';
 import { parseKeyRing } from '../sealing/key-ring.ts';
+import type { ClientPolicy } from '../tls/path-rules.ts';
 import { createKeeper } from './durability.ts';
 import { createForwardReport } from './forward-report.ts';
 import { startForwarder, type Forwarder } from './forwarder.ts';
@@ -140,8 +141,10 @@ function createServer({ options, material, journal, forwarder }: ServerParts): P
   return createReceiverServer({
     webhookPath: config.WEBHOOK_PATH,
     verify: { certificate: mode.includes('certificate'), signature: mode.includes('signature') },
+    shadowCertificate: config.VERIFY_SHADOW === 'certificate',
     tls: material.tls,
     pins: config.LEAN_CLIENT_NAMES ?? [],
+    clientPolicy: clientPolicyOf(config),
     secrets: () => material.secrets(),
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     inFlightLimit: config.IN_FLIGHT_LIMIT,
@@ -157,6 +160,14 @@ function createServer({ options, material, journal, forwarder }: ServerParts): P
     logger,
     metrics,
   });
+}
+
+function clientPolicyOf({
+  LEAN_CLIENT_PURPOSE: purpose,
+  LEAN_CLIENT_NAMES: names = [],
+}: ReceiverConfig): ClientPolicy {
+  if (purpose === 'clientAuth') return { purpose };
+  return { purpose, keyPins: names.filter(({ kind }) => kind === 'spki').map(({ value }) => value) };
 }
 
 function runParts(running: StartReceiverOptions & Ending & { parts: Parts }): RunningReceiver {

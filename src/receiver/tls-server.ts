@@ -3,24 +3,38 @@
 import { constants } from 'node:crypto';
 import type { ServerOptions } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
-import { strictCiphers, type CaBundle, type KeyPair } from '../tls/tls-material.ts';
+import { strictCiphers, type CaBundle, type CrlSet, type KeyPair } from '../tls/tls-material.ts';
 
 /** Everything of TLS that may change on disk while the server runs. */
 export interface TlsMaterial {
   readonly pair: KeyPair;
   /** null: no client certificate is asked for (VERIFY=signature). */
-  readonly clients: { readonly anchors: CaBundle; readonly crls: readonly string[] } | null;
+  readonly clients: ClientTrust | null;
+}
+
+/** What a client's certificate has to stand up against. */
+export interface ClientTrust {
+  readonly anchors: CaBundle;
+  /** null: no revocation lists are in use. */
+  readonly crls: CrlSet | null;
 }
 
 const handshakeTimeoutMs = 5_000;
 
-export function tlsServerOptions(material: TlsMaterial): ServerOptions {
+/**
+ * node:tls knows no other purpose of a client's certificate than clientAuth. Where that is not demanded, its own verdict
+ * decides nothing (`rejectsUnverified` false), and each connection has to be judged before its first request.
+ */
+export function tlsServerOptions(
+  material: TlsMaterial,
+  { rejectsUnverified }: { rejectsUnverified: boolean },
+): ServerOptions {
   return {
     ...secureContextOptions(material),
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: handshakeTimeoutMs,
     requestCert: material.clients !== null,
-    rejectUnauthorized: material.clients !== null,
+    rejectUnauthorized: material.clients !== null && rejectsUnverified,
   };
 }
 
@@ -35,6 +49,6 @@ export function secureContextOptions({ pair, clients }: TlsMaterial): SecureCont
     // the certificate in the middle of a connection.
     secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
     ...(clients && { ca: clients.anchors.certificates.map(String) }),
-    ...(clients && clients.crls.length > 0 && { crl: [...clients.crls] }),
+    ...(clients?.crls && { crl: [...clients.crls.pems] }),
   };
 }

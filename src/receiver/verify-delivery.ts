@@ -2,38 +2,42 @@
 // Never answers "yes" for lack of evidence: a method that is switched on must prove itself on every request.
 import type { Proof } from '../core/delivery.ts';
 import { verifyWebhookSignature } from '../lean/webhook-signature.ts';
+import type { ChainVerdict } from '../tls/certificate-chain.ts';
+import type { ChainRefusal } from '../tls/chain-refusals.ts';
 
-/** What is known of the certificate a connection presented; the chain was verified in the handshake. */
+/** What is known of the certificate a connection presented, at the moment of one request. */
 export interface PeerCertificate {
   /** Lower-case hex, SHA-256 over the leaf's DER. */
   readonly sha256: string;
   /** The leaf's exact names as LEAN_CLIENT_NAMES would hold them, for the log. */
   readonly names: string;
-  /** The span in which the leaf itself is valid, as epoch milliseconds. */
-  readonly validFromMs: number;
-  readonly validToMs: number;
-  /** The handshake's own verdict about the chain. */
-  readonly chainVerified: boolean;
-  /** Whether the leaf is on LEAN_CLIENT_NAMES. */
+  /** The verdict on the whole chain, under the anchors, the lists and the time of this request. */
+  readonly chain: ChainVerdict;
+  /** The handshake's own verdict about the chain; null where it is not asked, as it knows no purpose but clientAuth. */
+  readonly isVerifiedByTls: boolean | null;
+  /** Whether the chain stands and the leaf is on LEAN_CLIENT_NAMES. */
   readonly isLean: boolean;
 }
 
-export type CertificateRefusal = 'CERTIFICATE_REQUIRED' | 'CERTIFICATE_INVALID' | 'CERTIFICATE_NOT_LEAN';
+/** Why a certificate is refused; a label of a metric too, so a closed list. */
+export type CertificateReason = ChainRefusal | 'NOT_PRESENTED' | 'HANDSHAKE_UNVERIFIED' | 'NOT_ON_LIST';
 
-/** null = it is Lean's. */
-export function judgeCertificate(peer: PeerCertificate | null, nowMs: number): CertificateRefusal | null {
-  if (peer === null) return 'CERTIFICATE_REQUIRED';
-  if (!chainStands(peer, nowMs)) return 'CERTIFICATE_INVALID';
-  return peer.isLean ? null : 'CERTIFICATE_NOT_LEAN';
+export interface CertificateRefusal {
+  readonly code: 'CERTIFICATE_REQUIRED' | 'CERTIFICATE_INVALID' | 'CERTIFICATE_NOT_LEAN';
+  readonly reason: CertificateReason;
 }
 
-/**
- * The one judgement about the chain that each request gets. The handshake verified all of it; the leaf's dates are looked
- * at again, because a connection outlives a handshake. Issuers' dates are not: what a peer presents is not the path that
- * was verified (an expired cross-certificate in it proves nothing), and the greatest age of a connection covers them.
- */
-function chainStands({ chainVerified, validFromMs, validToMs }: PeerCertificate, nowMs: number): boolean {
-  return chainVerified && validFromMs <= nowMs && nowMs <= validToMs;
+/** The one judgement about the certificate, the same at the handshake and at each request; null = it is Lean's. */
+export function judgeCertificate(peer: PeerCertificate | null): CertificateRefusal | null {
+  if (peer === null) return { code: 'CERTIFICATE_REQUIRED', reason: 'NOT_PRESENTED' };
+  if (peer.chain.verdict === 'reject') return refuseChain(peer.chain.reason);
+  if (peer.isVerifiedByTls === false) return { code: 'CERTIFICATE_INVALID', reason: 'HANDSHAKE_UNVERIFIED' };
+  return peer.isLean ? null : { code: 'CERTIFICATE_NOT_LEAN', reason: 'NOT_ON_LIST' };
+}
+
+/** A key that is not pinned says nothing against the chain: somebody else's certificate of the same authority. */
+function refuseChain(reason: ChainRefusal): CertificateRefusal {
+  return { code: reason === 'KEY_PIN_REQUIRED' ? 'CERTIFICATE_NOT_LEAN' : 'CERTIFICATE_INVALID', reason };
 }
 
 export type SignatureRefusal = 'SIGNATURE_MISSING' | 'SIGNATURE_INVALID';

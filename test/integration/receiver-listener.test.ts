@@ -11,6 +11,7 @@ it('a connection that cannot be accepted is logged and counted, and the others g
   const metrics = createMetrics({ processMetrics: false });
   const listener = createListener({
     tls: null,
+    judgePeer: null,
     maxConnections: 16,
     limits: {},
     errors: createConnectionErrors({ logger, metrics }),

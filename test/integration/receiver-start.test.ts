@@ -1,5 +1,6 @@
 // A whole receiver: real journal, certificates from files, Redis down. What is replaced on disk is picked up,
 // what cannot work does not start.
+import { X509Certificate } from 'node:crypto';
 import { existsSync, statfsSync } from 'node:fs';
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -12,9 +13,10 @@ import { startReceiver, type RunningReceiver } from '../../src/receiver/start-re
 import { engines, uniquePrefix } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { send, type Sending } from '../support/lean-sender.ts';
-import { createPki } from '../support/pki.ts';
+import { createPki, issueLeaf, spkiPin } from '../support/pki.ts';
 import { collectLines, fromLean } from '../support/receiver-server.ts';
 import { receiverSettings, type ReceiverSettings } from '../support/receiver-settings.ts';
+import { createRevocationList } from '../support/revocation-list.ts';
 
 interface Started extends ReceiverSettings {
   readonly receiver: RunningReceiver;
@@ -182,6 +184,60 @@ it('answers OVERLOADED from 90 % of the journal, and 200 again once the workers 
   }
 });
 
+it('says whom it trusts, how long its lists are current, and when one of them needs another soon', async () => {
+  const settings = await receiverSettings();
+  folders.push(settings);
+  const { leanRoot, leanIntermediate } = settings.pki.issuers;
+  const crlFile = path.join(settings.dir, 'lean.crl');
+  const later = new Date(Date.now() + 30 * 86_400_000);
+  const lists = [
+    await createRevocationList(leanRoot, [], later),
+    await createRevocationList(leanIntermediate),
+  ];
+  await writeFile(crlFile, lists.join(''));
+  const { lines, metrics } = await start({ LEAN_CRL_FILE: crlFile }, settings);
+  const root = new X509Certificate(leanRoot.certificate.toString('pem'));
+  expect(lines.filter(({ msg }) => msg === 'trust_anchor')).toMatchObject([
+    {
+      subject: 'CN=Lean Root CA, O=Lean test',
+      sha256: root.fingerprint256.replaceAll(':', '').toLowerCase(),
+      days_left: 3649,
+    },
+  ]);
+  expect(lines.filter(({ msg }) => msg === 'material_warning')).toMatchObject([
+    { level: 'warn', material: 'lean_crl', problem: expect.stringContaining('list 2'), days_left: 0 },
+  ]);
+  const { values } = await metrics.certificateExpirySeconds.get();
+  const left = new Map(values.map(({ labels, value }) => [labels.material, value]));
+  expect(new Set(left.keys())).toEqual(new Set(['lean_chain', 'lean_crl', 'server_certificate']));
+  expect(left.get('lean_crl')).toBeGreaterThan(3_000);
+  expect(left.get('lean_crl')).toBeLessThanOrEqual(3_600);
+});
+
+it('lets a certificate for servers in by its key when LEAN_CLIENT_PURPOSE says so', async () => {
+  const settings = await receiverSettings();
+  folders.push(settings);
+  const issuer = settings.pki.issuers.leanIntermediate;
+  const identity = await issueLeaf({ issuer, sans: ['dns:webhooks.leantech.me'], eku: ['serverAuth'] });
+  const started = await start(
+    { LEAN_CLIENT_PURPOSE: 'serverAuth', LEAN_CLIENT_NAMES: spkiPin(identity.certPem) },
+    settings,
+  );
+  expect(await deliver(started, { identity })).toMatchObject({ status: 200 });
+  await expect(deliver(started)).rejects.toThrow(/./);
+});
+
+it('only looks at the certificate with VERIFY_SHADOW=certificate', async () => {
+  const started = await start({ VERIFY: 'signature', VERIFY_SHADOW: 'certificate' });
+  expect(await deliver(started)).toMatchObject({ status: 200 });
+  expect(await deliver(started, { identity: undefined })).toMatchObject({ status: 200 });
+  await expect
+    .poll(() =>
+      started.lines.filter(({ msg }) => msg === 'delivery').map((line) => line['certificate_shadow']),
+    )
+    .toEqual(['agreed', 'would_refuse']);
+});
+
 const memoryFolder = '/dev/shm';
 const hasMemoryFolder = existsSync(memoryFolder) && statfsSync(memoryFolder).type === 0x01021994;
 
@@ -238,5 +294,16 @@ describe('does not start, and leaves nothing behind,', () => {
     folders.push(settings);
     await writeFile(settings.files.leanChain, settings.pki.issuers.leanIntermediate.presentedPem);
     await expect(start({}, settings)).rejects.toMatchObject({ code: 'TLS_MATERIAL_INVALID' });
+  });
+
+  it('with a revocation list that cannot be read', async () => {
+    const settings = await receiverSettings();
+    folders.push(settings);
+    const crlFile = path.join(settings.dir, 'lean.crl');
+    await writeFile(crlFile, (await createRevocationList(settings.pki.issuers.leanRoot)).slice(0, 100));
+    await expect(start({ LEAN_CRL_FILE: crlFile }, settings)).rejects.toMatchObject({
+      code: 'TLS_MATERIAL_INVALID',
+      message: expect.stringContaining('lean.crl: '),
+    });
   });
 });

@@ -11,6 +11,7 @@ import { createExpiredCrossCertificate } from '../support/cross-certificate.ts';
 import { createRevocationList } from '../support/revocation-list.ts';
 import {
   anchorsOf,
+  crlsOf,
   fromLean,
   startTestServer,
   tlsMaterialOf,
@@ -173,7 +174,7 @@ describe('replaced material', () => {
     await expect.poll(async () => (await server.metrics.inFlight.get()).values[0]?.value).toBe(1);
     const next = await createPki();
     const { pair } = tlsMaterialOf(pki, 'certificate');
-    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: [] } });
+    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: null } });
     gate.resolve(1);
     expect(await busy).toMatchObject({ status: 200, headers: { connection: 'close' } });
     expect(await idle.received).toBe('');
@@ -189,7 +190,7 @@ describe('replaced material', () => {
     await way.begun;
     const next = await createPki();
     const { pair } = tlsMaterialOf(pki, 'certificate');
-    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: [] } });
+    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: null } });
     way.release();
     expect(await reply).toBe('refused');
     expect(server.kept).toEqual([]);
@@ -214,7 +215,10 @@ it('revocation lists refuse a revoked certificate, let the others in, and refuse
   const { leanRoot, leanIntermediate } = pki.issuers;
   const { pair } = tlsMaterialOf(pki, 'certificate');
   const replaceLists = (...crls: string[]) =>
-    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(pki.leanChainPem), crls } });
+    server.server.replaceTls({
+      pair,
+      clients: { anchors: anchorsOf(pki.leanChainPem), crls: crlsOf(...crls) },
+    });
   const ofRoot = await createRevocationList(leanRoot);
   replaceLists(await createRevocationList(leanIntermediate), ofRoot);
   expect(await send(fromLean(server, pki))).toMatchObject({ status: 200 });

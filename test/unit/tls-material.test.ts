@@ -5,6 +5,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeCertificate, loadCaBundle, loadCrls, loadKeyPair } from '../../src/tls/tls-material.ts';
+import {
+  rsaKeys,
+  testNow,
+  toPem,
+  writeAuthority,
+  writeRevocationList,
+  type RevocationListWish,
+} from '../support/certificate-writer.ts';
+import { extension, integer } from '../support/der-writer.ts';
 import { createPki, issueLeaf, testPki, type Pki } from '../support/pki.ts';
 import { createRevocationList } from '../support/revocation-list.ts';
 
@@ -24,6 +33,9 @@ async function file(name: string, content: string): Promise<string> {
 
 const refusal = (reason: RegExp) =>
   expect.objectContaining({ code: 'TLS_MATERIAL_INVALID', message: expect.stringMatching(reason) });
+
+const wholeList = (wish: Partial<RevocationListWish> = {}) =>
+  toPem(writeRevocationList({ issuer: writeAuthority(), ...wish }), 'X509 CRL');
 
 describe('our certificate and key', () => {
   it('load when they belong together, also with a byte order mark and Windows line ends', async () => {
@@ -109,13 +121,31 @@ describe('anchors', () => {
   });
 });
 
+describe('anchors that the verifier of clients cannot use', () => {
+  const weakRoot = writeAuthority({ keys: rsaKeys(1024) });
+
+  it('are refused by name and reason when there is no other root', async () => {
+    const loading = loadCaBundle({ file: await file('weak.pem', toPem(weakRoot.der)), now: testNow });
+    await expect(loading).rejects.toEqual(
+      refusal(/weak\.pem: .*no self-signed root.*certificate 1 is unusable \(KEY_NOT_ALLOWED\)/),
+    );
+  });
+
+  it('are named beside a root that it can use', async () => {
+    const both = toPem(weakRoot.der) + toPem(writeAuthority().der);
+    const { trust } = await loadCaBundle({ file: await file('both.pem', both), now: testNow });
+    expect(trust.unusable).toEqual([{ index: 0, reason: 'KEY_NOT_ALLOWED' }]);
+    expect(trust.roots).toHaveLength(1);
+  });
+});
+
 describe('revocation lists', () => {
   it('load one by one from a file with several', async () => {
     const { leanRoot, leanIntermediate } = pki.issuers;
     const lists = [await createRevocationList(leanRoot), await createRevocationList(leanIntermediate)];
-    expect((await loadCrls(await file('good.crl', lists.join('')))).map((list) => `${list}\n`)).toEqual(
-      lists,
-    );
+    const loaded = await loadCrls(await file('good.crl', lists.join('')));
+    expect(loaded.pems.map((pem) => `${pem}\n`)).toEqual(lists);
+    expect(loaded.lists).toMatchObject({ isComplete: true, lists: [{ isWhole: true }, { isWhole: true }] });
   });
 
   it.each<[string, () => string, RegExp]>([
@@ -125,6 +155,14 @@ describe('revocation lists', () => {
       () => '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n',
       /revocation list 1 cannot be read/,
     ],
+    ['one that is cut off', () => wholeList().slice(0, -40), /bad\.crl: it holds no revocation list/],
+    ['one cut off behind another', () => wholeList() + wholeList().slice(0, -40), /is cut off/],
+    [
+      'one that lists changes only',
+      () => wholeList({ extensions: [extension('2.5.29.27', { critical: true, value: integer(1) })] }),
+      /revocation list 1 is of a kind that is not supported/,
+    ],
+    ['one without an end', () => wholeList({ nextUpdate: null }), /revocation list 1 is not strict DER/],
   ])('are refused by name with %s', async (_name, content, reason) => {
     await expect(loadCrls(await file('bad.crl', content()))).rejects.toEqual(refusal(reason));
   });
