@@ -127,7 +127,7 @@ describe('a batch', () => {
         },
         null,
         2,
-      ).replace('10', '1.0e1'),
+      ).replace('"amount": 10', '"amount": 1.0e1'),
     );
     await worker.intake([{ body: compact }, { body: spread }]);
     await worker.intake([{ body: spread }]);
