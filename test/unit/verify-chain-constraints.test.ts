@@ -2,13 +2,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   nameConstraints,
-  subjectAltName,
   writeAuthority,
   writeLeaf,
   type CertificateWish,
   type Written,
 } from '../support/certificate-writer.ts';
 import { judgeInAWord } from '../support/chain-judge.ts';
+import { judgeBelow, names, permitted, type Constraints } from '../support/constrained-chain.ts';
 import {
   distinguishedName,
   explicit,
@@ -26,26 +26,6 @@ beforeAll(() => {
 
 /** 256 characters. */
 const longHost = `${'ab.'.repeat(85)}c`;
-
-interface Constraints {
-  permitted?: Buffer[];
-  excluded?: Buffer[];
-}
-
-function judgeBelow(constraints: Constraints, wish: CertificateWish): string {
-  const authority = writeAuthority({
-    subject: 'Issuing',
-    issuer: root,
-    extensions: { nameConstraints: nameConstraints(constraints) },
-  });
-  const leaf = writeLeaf({ ...wish, issuer: authority });
-  return judgeInAWord({ leaf, intermediates: [authority], bundle: [root] });
-}
-
-const names = (...list: string[]): CertificateWish => ({
-  extensions: { subjectAltName: subjectAltName(...list) },
-});
-const permitted = (...bases: string[]) => ({ permitted: bases.map(generalName) });
 
 describe('refuses a constraint', () => {
   it.each<[string, Buffer]>([

@@ -1,14 +1,7 @@
 // Name constraints: an authority's limits on the names of those below it, kind by kind.
-import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  nameConstraints,
-  subjectAltName,
-  writeAuthority,
-  writeLeaf,
-  type CertificateWish,
-  type Written,
-} from '../support/certificate-writer.ts';
-import { judgeInAWord } from '../support/chain-judge.ts';
+import { describe, expect, it } from 'vitest';
+import { type CertificateWish } from '../support/certificate-writer.ts';
+import { judgeBelow, names, permitted, type Constraints } from '../support/constrained-chain.ts';
 import {
   bitString,
   distinguishedName,
@@ -23,30 +16,6 @@ import {
   text,
 } from '../support/der-writer.ts';
 
-let root: Written;
-beforeAll(() => {
-  root = writeAuthority();
-});
-
-interface Constraints {
-  permitted?: Buffer[];
-  excluded?: Buffer[];
-}
-
-function judgeBelow(constraints: Constraints, wish: CertificateWish): string {
-  const authority = writeAuthority({
-    subject: 'Issuing',
-    issuer: root,
-    extensions: { nameConstraints: nameConstraints(constraints) },
-  });
-  const leaf = writeLeaf({ ...wish, issuer: authority });
-  return judgeInAWord({ leaf, intermediates: [authority], bundle: [root] });
-}
-
-const names = (...list: string[]): CertificateWish => ({
-  extensions: { subjectAltName: subjectAltName(...list) },
-});
-const permitted = (...bases: string[]) => ({ permitted: bases.map(generalName) });
 const excluded = (...bases: string[]) => ({ excluded: bases.map(generalName) });
 const mail = (address: string, tag = 0x0c): CertificateWish => ({
   subject: distinguishedName([oids.emailAddress, address, tag]),
