@@ -1,7 +1,7 @@
 // Does this client certificate chain to one of our anchors, by all the rules of RFC 5280 that OpenSSL applies in strict
 // mode? Fails closed: an unknown, malformed or too costly chain is refused. Never looks at the clock, and never says
 // whether the certificate is Lean's own: that is for the pins.
-import { readLeafNames, type LeafNames } from './leaf-pins.ts';
+import { keyPinOf, leafNamesOf, type LeafNames } from './leaf-pins.ts';
 import type { ChainCertificate } from './certificate-der.ts';
 import { ChainRefused, type ChainRefusal } from './chain-refusals.ts';
 import { checkNameConstraints } from './name-constraints.ts';
@@ -82,7 +82,7 @@ function judge(question: ChainQuestion, budget: PathBudget): VerifiedChain {
     anchors.roots.some(({ sha256 }) => sha256 === leaf.sha256) ? 'LEAF_IS_ANCHOR' : refuseLeaf(leaf, nowMs),
   );
   if (anchors.roots.length === 0) throw new ChainRefused(anchors.unusable[0]?.reason ?? 'BUNDLE_EMPTY');
-  const names = readLeafNames(leafDer);
+  const names = leafNamesOf(leaf);
   if (names === null) throw new ChainRefused('NAME_MALFORMED');
   const presented = intermediatesDer.map(readOrReason);
   const worst = createWorst(presented.find((entry) => typeof entry === 'string'));
@@ -192,7 +192,7 @@ function createWorst(unreadable: ChainRefusal | undefined): {
 function describe({ path, crlsCurrentUntilMs }: FoundPath, names: LeafNames): VerifiedChain {
   return {
     path: path.map(({ sha256 }) => sha256),
-    keyPins: path.map(({ spkiSha256 }) => Buffer.from(spkiSha256, 'hex').toString('base64')),
+    keyPins: path.map(keyPinOf),
     names,
     validFrom: new Date(Math.max(...path.map(({ notBeforeMs }) => notBeforeMs))),
     validUntil: new Date(Math.min(...path.map(({ notAfterMs }) => notAfterMs))),

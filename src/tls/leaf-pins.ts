@@ -1,7 +1,7 @@
-// Is this leaf on the list of LEAN_CLIENT_NAMES? Names are read from the certificate's DER and compared whole.
-// Never looks at the printed form of a certificate (which can be made to hold any text) nor at its subject.
-import { createHash, type X509Certificate } from 'node:crypto';
-import { DerError, derTags, readElements, readOnly, type DerElement } from './der.ts';
+// Is this leaf on the list of LEAN_CLIENT_NAMES? Names and key come from the verifier's own reading of its DER and are
+// compared whole. Never looks at the printed form of a certificate (which can be made to hold any text) nor at its subject.
+import { readChainCertificate, type ChainCertificate } from './certificate-der.ts';
+import { ChainRefused } from './chain-refusals.ts';
 
 /**
  * One entry of LEAN_CLIENT_NAMES: an exact subject alternative name (dns in lower case), or the leaf's key
@@ -12,83 +12,62 @@ export interface LeafPin {
   readonly value: string;
 }
 
+/** dns in lower case, as DNS compares; a URI letter by letter. */
 export interface LeafNames {
   readonly dns: readonly string[];
   readonly uri: readonly string[];
 }
 
-/** True when the leaf carries one of the names or has one of the keys. A certificate we cannot read matches nothing. */
-export function matchesLeafPin(leaf: X509Certificate, pins: readonly LeafPin[]): boolean {
-  const names = readLeafNames(leaf.raw);
-  if (names === null) return false;
-  const spki = spkiSha256(leaf);
-  return pins.some((pin) => {
-    if (pin.kind === 'spki') return pin.value === spki;
-    return names[pin.kind].includes(pin.value);
-  });
+export interface LeafIdentity {
+  readonly names: LeafNames;
+  /** Base64 of SHA-256 over the leaf's SubjectPublicKeyInfo, as after `sha256/` in LEAN_CLIENT_NAMES. */
+  readonly spkiSha256: string;
 }
 
-/** Base64 of SHA-256 over the leaf's SubjectPublicKeyInfo, as after `sha256/` in LEAN_CLIENT_NAMES. */
-export function spkiSha256(leaf: X509Certificate): string {
-  const spki = leaf.publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(spki).digest('base64');
-}
-
-/** The dNSName (lower case, as DNS compares) and URI entries of a certificate; null when its DER is not strict. */
-export function readLeafNames(certificateDer: Uint8Array): LeafNames | null {
+/** null: the verifier cannot read this certificate, or one of its names is a trick. It is nobody then. */
+export function readLeafIdentity(leafDer: Uint8Array): LeafIdentity | null {
   try {
-    return namesOf(readExtensions(certificateDer));
+    return identityOf(readChainCertificate(leafDer));
   } catch (error) {
-    if (error instanceof DerError) return null;
+    if (error instanceof ChainRefused) return null;
     throw error;
   }
 }
 
-// id-ce-subjectAltName 2.5.29.17, RFC 5280 section 4.2.1.6, as the bytes of its object identifier.
-const subjectAltNameOid = '551d11';
-const dnsNameTag = 0x82;
-const uriTag = 0x86;
-
-function namesOf(extensions: readonly Extension[]): LeafNames {
-  const found = extensions.filter((extension) => extension.oid === subjectAltNameOid);
-  if (found.length > 1) throw new DerError('two lists of names');
-  const [list] = found;
-  if (list === undefined) return { dns: [], uri: [] };
-  const names = readElements(readOnly(list.value, derTags.sequence));
-  return {
-    dns: names.filter(({ tag }) => tag === dnsNameTag).map((name) => printable(name).toLowerCase()),
-    uri: names.filter(({ tag }) => tag === uriTag).map(printable),
-  };
+function identityOf(leaf: ChainCertificate): LeafIdentity | null {
+  const names = leafNamesOf(leaf);
+  return names && { names, spkiSha256: keyPinOf(leaf) };
 }
 
-/** A name with a NUL, a space or a byte above ASCII is a trick, not a name. */
-function printable({ content }: DerElement): string {
-  if (content.some((byte) => byte < 0x21 || byte > 0x7e)) throw new DerError('name is not printable ASCII');
-  return Buffer.from(content).toString('latin1');
+/** The dNSName and URI entries of a certificate; null when one of them holds a space, which no name does. */
+export function leafNamesOf({ extensions }: ChainCertificate): LeafNames | null {
+  const entries = extensions.alternativeNames?.names ?? [];
+  const texts = (kind: 'dns' | 'uri') => entries.flatMap((name) => (name.kind === kind ? [name.text] : []));
+  const names = { dns: texts('dns').map((name) => name.toLowerCase()), uri: texts('uri') };
+  return [...names.dns, ...names.uri].some((name) => name.includes(' ')) ? null : names;
 }
 
-interface Extension {
-  readonly oid: string;
-  readonly value: Uint8Array;
+/** Base64 of SHA-256 over a certificate's SubjectPublicKeyInfo. */
+export function keyPinOf({ spkiSha256 }: ChainCertificate): string {
+  return Buffer.from(spkiSha256, 'hex').toString('base64');
 }
 
-// RFC 5280 section 4.1: the extensions are the last field of the to-be-signed part, under the tag [3].
-const extensionsTag = 0xa3;
-
-function readExtensions(certificateDer: Uint8Array): Extension[] {
-  const [toBeSigned] = readElements(readOnly(certificateDer, derTags.sequence));
-  if (toBeSigned?.tag !== derTags.sequence) throw new DerError('no to-be-signed part');
-  const last = readElements(toBeSigned.content).at(-1);
-  if (last?.tag !== extensionsTag) return [];
-  return readElements(readOnly(last.content, derTags.sequence)).map(readExtension);
+/** True when the leaf carries one of the names or has one of the keys. Nobody matches nothing. */
+export function matchesLeafPin(identity: LeafIdentity | null, pins: readonly LeafPin[]): boolean {
+  if (identity === null) return false;
+  return pins.some(({ kind, value }) => {
+    if (kind === 'spki') return value === identity.spkiSha256;
+    return identity.names[kind].includes(value);
+  });
 }
 
-function readExtension({ tag, content }: DerElement): Extension {
-  const [oid, ...rest] = tag === derTags.sequence ? readElements(content) : [];
-  const [critical, value] = rest.length === 2 ? rest : [undefined, rest[0]];
-  const wellFormed = rest.length <= 2 && (critical === undefined || critical.tag === derTags.boolean);
-  if (!wellFormed || oid?.tag !== derTags.objectIdentifier || value?.tag !== derTags.octetString) {
-    throw new DerError('malformed extension');
-  }
-  return { oid: Buffer.from(oid.content).toString('hex'), value: value.content };
+/**
+ * The exact names as LEAN_CLIENT_NAMES takes them, separated by commas; empty for nobody. A comma within a name, which
+ * LEAN_CLIENT_NAMES cannot hold, is printed as `%2C`, so that one name never looks like two.
+ */
+export function printLeafNames(identity: LeafIdentity | null): string {
+  if (identity === null) return '';
+  const { dns, uri } = identity.names;
+  const printed = [...dns.map((name) => `dns:${name}`), ...uri.map((name) => `uri:${name}`)];
+  return printed.map((name) => name.replaceAll(',', '%2C')).join(',');
 }

@@ -1,9 +1,8 @@
 // A conformance case, and the verifier's answer to it. Cases may come from anybody, so nothing about one is assumed:
 // what cannot be decoded is handed to the verifier as it is.
-import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { verifyClientChain } from '../../src/tls/certificate-chain.ts';
-import { matchesLeafPin, type LeafPin } from '../../src/tls/leaf-pins.ts';
+import { matchesLeafPin, readLeafIdentity, type LeafPin } from '../../src/tls/leaf-pins.ts';
 import { readRevocationLists } from '../../src/tls/revocation-list.ts';
 import { readTrustBundle } from '../../src/tls/trust-bundle.ts';
 
@@ -51,7 +50,7 @@ export function judgeCase(conformanceCase: ConformanceCase): CaseVerdict {
     policy: { purpose: 'clientAuth' },
   });
   if (verdict.verdict === 'reject') return { id, verdict: 'reject', reason: verdict.reason };
-  const isPinned = !pins || matchesLeafPin(new X509Certificate(leafDer), pins.flatMap(readPin));
+  const isPinned = !pins || matchesLeafPin(readLeafIdentity(leafDer), pins.flatMap(readPin));
   if (!isPinned) return { id, verdict: 'reject', reason: 'PIN_MISMATCH' };
   return { id, verdict: 'accept', reason: 'ACCEPTED' };
 }

@@ -1,7 +1,9 @@
-// Every rule of the verifier and of the signature check, and how to take it out: one exact piece of the source and what
-// stands in its place without the rule.
+// Every rule by which somebody is let in or not, and how to take it out: one exact piece of the source and what stands in
+// its place without the rule. Here those about chains; the bytes, the callers and the forwarded headers have lists of their own.
 
 import { byteMutations } from './mutation-list-bytes.ts';
+import { callerMutations } from './mutation-list-callers.ts';
+import { forwardedMutations } from './mutation-list-forwarded.ts';
 import { inFile, type Mutation } from './mutation.ts';
 
 export const mutations: readonly Mutation[] = [
@@ -234,42 +236,7 @@ export const mutations: readonly Mutation[] = [
     ['the policy is part of the question', ', policy];', '];'],
     ['the intermediates are part of the question', 'of [leafDer, ...intermediatesDer]', 'of [leafDer]'],
   ]),
-  ...inFile('tls/leaf-pins.ts', 'leaf-pins', [
-    [
-      'pins: names exactly',
-      'return names[pin.kind].includes(pin.value);',
-      'return names[pin.kind].some((name) => name.includes(pin.value));',
-    ],
-    [
-      'pins: the key exactly',
-      "if (pin.kind === 'spki') return pin.value === spki;",
-      "if (pin.kind === 'spki') return true;",
-    ],
-    ['pins: DNS names only from DNS entries', 'tag === dnsNameTag)', 'tag === dnsNameTag || tag === uriTag)'],
-    ['pins: printable names only', 'if (content.some((byte) => byte < 0x21 || byte > 0x7e))', 'if (false)'],
-    ['pins: no second list of names', "if (found.length > 1) throw new DerError('two lists of names');", ''],
-  ]),
-  ...inFile('lean/webhook-signature.ts', 'webhook-signature', [
-    [
-      'signature: there is one',
-      "if (header === undefined) return 'missing';",
-      "if (header === undefined) return 'valid';",
-    ],
-    ['signature: there is only one', 'signatureHeaders.length !== 1 || ', ''],
-    ['signature: its form', ' || !pattern.test(header)', ''],
-    ['signature: the form from end to end', '/^sha512=[0-9a-f]{128}$/', '/sha512=[0-9a-f]{128}/'],
-    ['signature: no empty secret', "if (secret === '') continue;", ''],
-    ['signature: over the body', '.update(rawBody)', '.update(new Uint8Array())'],
-    [
-      'signature: compared',
-      'matches += Number(timingSafeEqual(given, expected));',
-      'matches += Number(given.length === expected.length);',
-    ],
-    [
-      'signature: any active secret',
-      "return matches > 0 ? 'valid' : 'invalid';",
-      "return matches === secrets.length ? 'valid' : 'invalid';",
-    ],
-  ]),
   ...byteMutations,
+  ...callerMutations,
+  ...forwardedMutations,
 ];

@@ -1,4 +1,5 @@
 // The project's own conformance cases, with certificates made at every run: one for each rule that decides who gets in.
+import { createHash } from 'node:crypto';
 import {
   basicConstraints,
   ecKeys,
@@ -12,6 +13,7 @@ import {
   writeLeaf,
   writeRevocationList,
   type CertificateWish,
+  type TestKeys,
   type Written,
 } from '../support/certificate-writer.ts';
 import {
@@ -218,18 +220,35 @@ function bombCases(root: Written, issuing: Written): ExpectedCase[] {
 }
 
 function pinCases(root: Written, issuing: Written): ExpectedCase[] {
-  const pins = ['dns:webhooks.leantech.me'];
-  const judge = (id: string, expected: ExpectedCase['expected'], names: readonly string[]) => {
+  const leanName = 'dns:webhooks.leantech.me';
+  const keys = ecKeys();
+  const spki = keys.publicKey.export({ type: 'spki', format: 'der' });
+  const keyPin = `sha256/${createHash('sha256').update(spki).digest('base64')}`;
+  const judge = (
+    id: string,
+    expected: ExpectedCase['expected'],
+    wish: { names?: readonly string[]; keys?: TestKeys; pins?: readonly string[] },
+  ) => {
+    const { names = [leanName], keys: leafKeys = ecKeys(), pins = [leanName] } = wish;
     const extensions = { subjectAltName: names.length === 0 ? null : subjectAltName(...names) };
-    const leaf = writeLeaf({ issuer: issuing, extensions });
+    const leaf = writeLeaf({ issuer: issuing, keys: leafKeys, extensions });
     return toCase(`pin/${id}`, expected, { leaf, intermediates: [issuing], roots: [root], pins });
   };
   return [
-    judge('own-name', 'accept', ['dns:webhooks.leantech.me']),
-    judge('another-customer', 'reject', ['dns:customer-42.clients.leantech.me']),
-    judge('longer-name', 'reject', ['dns:webhooks.leantech.me.evil.example']),
-    judge('wildcard', 'reject', ['dns:*.leantech.me']),
-    judge('common-name-only', 'reject', []),
-    judge('uri-that-reads-like-it', 'reject', ['uri:x:DNS:webhooks.leantech.me']),
+    judge('own-name', 'accept', {}),
+    judge('own-name-in-capitals', 'accept', { names: ['dns:WEBHOOKS.leantech.me'] }),
+    judge('another-customer', 'reject', { names: ['dns:customer-42.clients.leantech.me'] }),
+    judge('longer-name', 'reject', { names: [`${leanName}.evil.example`] }),
+    judge('wildcard', 'reject', { names: ['dns:*.leantech.me'] }),
+    judge('common-name-only', 'reject', { names: [] }),
+    judge('uri-that-reads-like-it', 'reject', { names: ['uri:x:DNS:webhooks.leantech.me'] }),
+    judge('name-with-a-nul', 'reject', { names: [`${leanName}\0.evil.example`] }),
+    judge('name-with-a-space', 'reject', { names: [leanName, 'dns:a b'] }),
+    judge('own-uri', 'accept', { names: ['uri:spiffe://lean/a'], pins: ['uri:spiffe://lean/a'] }),
+    judge('uri-in-capitals', 'reject', { names: ['uri:spiffe://lean/A'], pins: ['uri:spiffe://lean/a'] }),
+    judge('own-key', 'accept', { keys, names: [], pins: [keyPin] }),
+    judge('another-key', 'reject', { pins: [keyPin] }),
+    judge('one-of-two-keys', 'accept', { keys, pins: ['sha256/AAAA', keyPin] }),
+    judge('no-pin', 'reject', { pins: [] }),
   ];
 }

@@ -1,6 +1,5 @@
 // Certificates that are not exactly what they should be, byte by byte: refused before anybody's signature counts.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readLeafNames } from '../../src/tls/leaf-pins.ts';
 import {
   ecKeys,
   signatureAlgorithm,
@@ -294,10 +293,4 @@ describe('extensions', () => {
     const leaf = writeCertificate({ ...wish, extensions: none, issuer: root });
     expect(judgeInAWord({ leaf, bundle: [root] })).toBe('EXTENSION_MALFORMED');
   });
-});
-
-it('the reader of pinned names refuses two lists of names by itself', () => {
-  const extensions = { second: subjectAltName('dns:other.example') };
-  expect(readLeafNames(writeLeaf({ issuer: root }).der)).not.toBeNull();
-  expect(readLeafNames(writeLeaf({ issuer: root, extensions }).der)).toBeNull();
 });

@@ -1,9 +1,8 @@
 // How the public listener speaks TLS: which versions, which ciphers, and whose client certificates it lets in.
 // Never asks node:tls to trust its built-in public authorities: the anchors are Lean's file, or nobody is asked.
 import { constants } from 'node:crypto';
-import type { ServerOptions } from 'node:https';
-import type { SecureContextOptions } from 'node:tls';
-import { strictCiphers, type CaBundle, type CrlSet, type KeyPair } from '../tls/tls-material.ts';
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import { strictCiphers, type CaBundle, type CrlSet, type KeyPair } from './tls-material.ts';
 
 /** Everything of TLS that may change on disk while the server runs. */
 export interface TlsMaterial {
@@ -28,7 +27,7 @@ const handshakeTimeoutMs = 5_000;
 export function tlsServerOptions(
   material: TlsMaterial,
   { rejectsUnverified }: { rejectsUnverified: boolean },
-): ServerOptions {
+): TlsOptions {
   return {
     ...secureContextOptions(material),
     ALPNProtocols: ['http/1.1'],
