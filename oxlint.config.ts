@@ -48,7 +48,18 @@ const floors: Record<string, [modules: string[], packages: string[]]> = {
   ],
   operations: [
     ['core', 'config', 'observability', 'tls', 'lean', 'queue', 'store', 'journal', 'sealing'],
-    ['fastify', '@fastify/helmet', 'close-with-grace', 'zod', 'node:net', 'node:crypto', 'node:util'],
+    [
+      'fastify',
+      '@fastify/helmet',
+      'close-with-grace',
+      'zod',
+      'node:http',
+      'node:https',
+      'node:net',
+      'node:tls',
+      'node:crypto',
+      'node:util',
+    ],
   ],
   embedded: [
     ['core', 'queue', 'store'],
@@ -117,6 +128,7 @@ export default defineConfig({
     {
       files: ['test/**'],
       rules: {
+        'vitest/expect-expect': ['error', { assertFunctionNames: ['expect', 'expectRefused'] }],
         'import/no-named-as-default-member': 'off',
         'max-lines-per-function': 'off',
       },
@@ -129,7 +141,9 @@ export default defineConfig({
         'test/demo.ts',
         'test/write-docs.ts',
         'test/simulator/main.ts',
+        'test/simulation/main.ts',
         'test/conformance/{main,fuzz,mutations}.ts',
+        'test/torture/main.ts',
         'test/support/engines-*.ts',
       ],
       rules: { 'node/no-process-env': 'off', 'no-console': 'off' },

@@ -1,17 +1,8 @@
 // The rules between variables: what needs what, what this version does not do, what deserves a warning.
 // Works on the texts, so that every problem shows at once even where a single value is wrong too.
-import type { FailureCode } from '../core/failure-codes.ts';
+import { callerProblems, callerWarnings } from './config-rules-callers.ts';
+import { textOf, type ConfigWarning, type Problem, type Texts } from './config-texts.ts';
 import { variableFacts, variableNames, type Role, type VariableName } from './env-schema.ts';
-
-export type Texts = Partial<Record<VariableName, string>>;
-
-export interface ConfigWarning {
-  readonly code?: FailureCode;
-  readonly variable: string;
-  readonly problem: string;
-}
-
-type Problem = readonly [name: VariableName, problem: string];
 
 export function findProblems(role: Role, texts: Texts): Problem[] {
   const receives = role === 'receiver' || role === 'all';
@@ -19,7 +10,7 @@ export function findProblems(role: Role, texts: Texts): Problem[] {
   return [
     ...pairProblems(texts),
     ...unsupported(texts),
-    ...(receives ? receiverProblems(texts) : []),
+    ...(receives ? callerProblems(texts) : []),
     ...(works || receives ? sealingProblems(texts) : []),
     ...(role === 'worker' ? workerProblems(texts) : []),
     ...(role === 'migrate' ? migrateProblems(texts) : []),
@@ -31,45 +22,6 @@ const noProduction: Problem = [
   'LEAN_ENVIRONMENT',
   'production does not run in one process: use start:receiver and start:worker',
 ];
-
-function receiverProblems(texts: Texts): Problem[] {
-  const problems: Problem[] = [];
-  const verify = texts.VERIFY ?? '';
-  const needed = (name: VariableName, when: string) => {
-    if (texts[name] === undefined) problems.push([name, `is required with ${when}`]);
-  };
-  if (verify === 'none' && texts.LEAN_ENVIRONMENT !== 'sandbox')
-    problems.push(['VERIFY', 'may be none only with LEAN_ENVIRONMENT=sandbox']);
-  if (verify.includes('certificate')) {
-    needed('LEAN_CA_FILE', `VERIFY=${verify}`);
-    needed('LEAN_CLIENT_NAMES', `VERIFY=${verify}`);
-  }
-  const judgesCertificate = verify.includes('certificate') || texts.VERIFY_SHADOW === 'certificate';
-  const pinned = texts.LEAN_CLIENT_NAMES?.split(',');
-  const pinsNoKey = pinned?.every((name) => !name.trim().startsWith('sha256/')) ?? false;
-  if (judgesCertificate && texts.LEAN_CLIENT_PURPOSE === 'serverAuth' && pinsNoKey)
-    problems.push(['LEAN_CLIENT_NAMES', 'needs a sha256/ entry with LEAN_CLIENT_PURPOSE=serverAuth']);
-  if (texts.VERIFY_SHADOW === 'certificate') problems.push(...shadowProblems(texts));
-  if (verify.includes('signature')) needed('LEAN_WEBHOOK_SECRET', `VERIFY=${verify}`);
-  if (textOf(texts, 'TLS_TERMINATION') === 'receiver') {
-    needed('TLS_CERT_FILE', 'TLS_TERMINATION=receiver');
-    needed('TLS_KEY_FILE', 'TLS_TERMINATION=receiver');
-  }
-  if (texts.TLS_TERMINATION === 'proxy' && verify.includes('certificate'))
-    problems.push(['TLS_TERMINATION', 'proxy with a forwarded certificate is not supported by this version']);
-  return problems;
-}
-
-/** The certificate is asked for and judged beside the signature, so all that its judgement needs must be there. */
-function shadowProblems(texts: Texts): Problem[] {
-  const names = ['LEAN_CA_FILE', 'LEAN_CLIENT_NAMES'] as const;
-  const when = 'is required with VERIFY_SHADOW=certificate';
-  const problems = names.filter((name) => texts[name] === undefined).map((name): Problem => [name, when]);
-  if (texts.VERIFY !== 'signature') problems.push(['VERIFY_SHADOW', 'certificate needs VERIFY=signature']);
-  if (textOf(texts, 'TLS_TERMINATION') !== 'receiver')
-    problems.push(['VERIFY_SHADOW', 'certificate needs TLS_TERMINATION=receiver']);
-  return problems;
-}
 
 function sealingProblems(texts: Texts): Problem[] {
   const needsKeys = texts.LEAN_ENVIRONMENT === 'production' && textOf(texts, 'PAYLOAD_SEALING') === 'on';
@@ -110,10 +62,6 @@ const storedKinds = new Set(['accounts', 'balances', 'transactions']);
 
 function unsupported(texts: Texts): Problem[] {
   const later: readonly (readonly [VariableName, boolean, string])[] = [
-    ['VERIFY_SHADOW', texts.VERIFY_SHADOW === 'signature', 'signature '],
-    ['FORWARDED_CERT_HEADER', texts.FORWARDED_CERT_HEADER !== undefined, ''],
-    ['TRUSTED_PROXIES', texts.TRUSTED_PROXIES !== undefined, ''],
-    ['PROXY_PROTOCOL', texts.PROXY_PROTOCOL === 'on', 'on '],
     ['LEAN_API_VERSION', texts.LEAN_API_VERSION === 'v1', 'v1 '],
     ['LEAN_CLIENT_SECRET', texts.LEAN_CLIENT_SECRET !== undefined, ''],
     ['OPS_TOKEN', texts.OPS_TOKEN !== undefined, ''],
@@ -133,20 +81,8 @@ export function findWarnings(start: {
   readonly texts: Texts;
   readonly names: readonly string[];
 }): readonly ConfigWarning[] {
-  const warnings: ConfigWarning[] = [];
-  if (start.role === 'receiver' || start.role === 'all') {
-    if (start.texts.VERIFY === 'certificate') {
-      const problem =
-        'proves the sender, not that an event is meant for us: certificate+signature proves both';
-      warnings.push({ code: 'ADDRESSEE_UNPROVEN', variable: 'VERIFY', problem });
-    }
-    if (start.texts.VERIFY === 'none')
-      warnings.push({
-        variable: 'VERIFY',
-        problem: 'is none: ANYBODY who reaches this port is taken for Lean',
-      });
-  }
-  return Object.freeze([...warnings, ...nearMisses(start.names)]);
+  const receives = start.role === 'receiver' || start.role === 'all';
+  return Object.freeze([...(receives ? callerWarnings(start.texts) : []), ...nearMisses(start.names)]);
 }
 
 /** A name that is almost one of ours is most likely a slip of the pen that would go unnoticed. */
@@ -180,8 +116,4 @@ function editDistance(left: string, right: string): number {
     previous = current;
   }
   return previous[right.length] ?? 0;
-}
-
-function textOf(texts: Texts, name: VariableName): string | undefined {
-  return texts[name] ?? variableFacts(name).fallback;
 }

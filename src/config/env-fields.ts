@@ -78,9 +78,15 @@ export const httpsUrl = z
 export const postgresUrl = z
   .string()
   .refine(
-    (text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? ''),
+    (text) => ['postgres:', 'postgresql:'].includes(URL.parse(text)?.protocol ?? '') && !endsTooEarly(text),
     'must be a postgres:// or postgresql:// URL with a percent-encoded password',
   );
+
+/** A `/`, `?` or `#` in the password ends the host there; what is left of the password would pass for a database's name. */
+function endsTooEarly(url: string): boolean {
+  const { pathname = '', search = '', hash = '' } = URL.parse(url) ?? {};
+  return `${pathname}${search}${hash}`.includes('@');
+}
 
 const redisNodes = /^(rediss?:\/\/)?([^@/,\s]*@)?(\[[0-9a-f:]+\]|[^@/:,\s]+)(:\d{1,5})?(\/\d{0,2})?$/i;
 const sentinels = /^sentinel:\/\/([^@/,\s]*@)?[^@/\s]+\/[\w.-]+$/;
@@ -128,12 +134,20 @@ export function listOf<const Values extends readonly [string, ...string[]]>(valu
 const network = z.union([z.cidrv4(), z.cidrv6()]);
 const address = z.union([z.ipv4(), z.ipv6()]);
 
+/** In either family, or IPv4 as it is mapped into IPv6. */
+function isEverybody(item: string): boolean {
+  const [base = '', digits] = item.split('/');
+  if (digits === undefined) return false;
+  return Number(digits) === 0 || (Number(digits) <= 96 && /^[0:]*:(ffff:[0-9a-f:.]*)?$/i.test(base));
+}
+
 /** Networks in CIDR notation; a lone address stands for itself. */
 export const networkList = textList
   .refine(
     (items) => items.every((item) => network.safeParse(item).success || address.safeParse(item).success),
     'must be networks such as 10.0.0.0/8 or fd00::/8, separated by commas',
   )
+  .refine((items) => !items.some(isEverybody), 'must not trust everybody: name the networks of your proxies')
   .transform((items) =>
     items.map((item) => {
       if (item.includes('/')) return item;

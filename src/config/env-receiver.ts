@@ -34,8 +34,7 @@ export const listenerVariables = {
     fallback: 'receiver',
     describe:
       '`receiver`: this process ends TLS, directly or behind a TCP load balancer. `proxy`: a load balancer ' +
-      'ended TLS and plain HTTP arrives here.',
-    notYet: '`proxy` together with a certificate',
+      'ended TLS and plain HTTP arrives here; a forwarded certificate is read only when VERIFY or VERIFY_SHADOW needs one.',
   }),
   TLS_CERT_FILE: optional(anyText, {
     describe: 'Our server certificate with its intermediates, PEM.',
@@ -55,9 +54,8 @@ export const verificationVariables = {
   }),
   VERIFY_SHADOW: optional(choice(['certificate', 'signature']), {
     describe:
-      'The other method, judged, logged and counted without deciding anything. `certificate` beside VERIFY=signature asks ' +
-      'callers for a certificate and lets in those without one.',
-    notYet: '`signature`',
+      'The other method, judged, logged and counted on accepted deliveries without deciding anything. `certificate` lets ' +
+      'in callers without one, and prints the names and the key pin of others as LEAN_CLIENT_NAMES takes them.',
   }),
   LEAN_CA_FILE: optional(anyText, {
     describe:
@@ -72,7 +70,7 @@ export const verificationVariables = {
     describe:
       "What Lean's own certificate carries: `dns:webhooks.leantech.me`, `uri:…` or `sha256/…` (base64 SHA-256 " +
       'of its public key, SPKI DER), separated by commas. Other customers of Lean hold certificates of the same chain.',
-    needed: 'when VERIFY or VERIFY_SHADOW has certificate',
+    needed: 'when VERIFY has certificate',
   }),
   LEAN_CLIENT_PURPOSE: withDefault(choice(['clientAuth', 'serverAuth']), {
     fallback: 'clientAuth',
@@ -82,25 +80,26 @@ export const verificationVariables = {
   }),
   LEAN_WEBHOOK_SECRET: optional(secretList, {
     describe: "Webhook secret of Lean's dashboard; several, separated by commas, while it is being changed.",
-    needed: 'when VERIFY has signature',
+    needed: 'when VERIFY or VERIFY_SHADOW has signature',
     secret: true,
   }),
   FORWARDED_CERT_HEADER: optional(
     choice(['rfc9440', 'envoy', 'nginx', 'haproxy', 'aws-alb-verify', 'aws-alb-passthrough', 'traefik']),
     {
-      describe: 'How the load balancer that ended TLS forwards the client certificate.',
-      notYet: 'any value',
+      describe:
+        'How the load balancer that ended TLS forwards the client certificate; no other header is believed.',
+      needed: 'with TLS_TERMINATION=proxy when VERIFY or VERIFY_SHADOW has certificate',
     },
   ),
   TRUSTED_PROXIES: optional(networkList, {
     describe:
-      'Networks of load balancers whose word on addresses and certificates counts, CIDR, separated by commas.',
-    notYet: 'any value',
+      'Networks of load balancers whose word on addresses and certificates counts, CIDR, separated by commas: as narrow ' +
+      'as they are, never everybody.',
+    needed: 'with FORWARDED_CERT_HEADER and with PROXY_PROTOCOL=on',
   }),
   PROXY_PROTOCOL: withDefault(choice(['on', 'off']), {
     fallback: 'off',
     describe: '`on`: a PROXY v1 or v2 header is demanded on every connection, from TRUSTED_PROXIES only.',
-    notYet: '`on`',
   }),
 };
 

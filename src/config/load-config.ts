@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { AppError } from '../core/app-error.ts';
-import { findProblems, findWarnings, type ConfigWarning, type Texts } from './config-rules.ts';
+import { findProblems, findWarnings } from './config-rules.ts';
+import type { ConfigWarning, Texts } from './config-texts.ts';
 import {
   roleSchemas,
   secretNames,

@@ -1,10 +1,13 @@
 // A bound on anything that waits. What comes later than its bound is never an unhandled rejection.
+import { machineClock, type Clock } from './clock.ts';
 
 interface DeadlineOptions {
   /** Below zero counts as zero. */
   readonly deadlineMs: number;
   /** Said of the work when the time is up: "adding a batch". */
   readonly what: string;
+  /** The machine's when left out. */
+  readonly clock?: Clock;
 }
 
 /** Its own class, so that a caller can tell "too late" from whatever the work itself throws. */
@@ -18,16 +21,16 @@ export class DeadlineError extends Error {
  */
 export async function withDeadline<Value>(
   work: Promise<Value>,
-  { deadlineMs, what }: DeadlineOptions,
+  { deadlineMs, what, clock = machineClock }: DeadlineOptions,
 ): Promise<Value> {
   const expiry = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
+  const cancel = clock.after(deadlineMs, () => {
     expiry.reject(new DeadlineError(`${what}: no answer within ${deadlineMs} ms`));
-  }, deadlineMs);
+  });
   try {
     return await Promise.race([work, expiry.promise]);
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
 }
 

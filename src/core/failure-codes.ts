@@ -23,8 +23,8 @@ const failureTable = {
   CERTIFICATE_INVALID: {
     level: 'warn',
     means:
-      'A client certificate was presented that does not verify against LEAN_CA_FILE, or that LEAN_CRL_FILE revokes.',
-    cure: "Nothing if a stranger knocked. If it was Lean, the line's certificate_reason says what to renew: its chain or the lists.",
+      'A client certificate was presented that does not verify against LEAN_CA_FILE, that LEAN_CRL_FILE revokes, or that no trusted proxy forwarded.',
+    cure: "Nothing if a stranger knocked. If it was Lean, the line's certificate_reason says what to mend: its chain, the lists, TRUSTED_PROXIES or the proxy's header.",
   },
   CERTIFICATE_NOT_LEAN: {
     level: 'warn',
@@ -63,6 +63,12 @@ const failureTable = {
     means: 'VERIFY=certificate proves that Lean sent a delivery, but not that it was meant for us.',
     cure: 'Ask Lean for a webhook secret, set LEAN_WEBHOOK_SECRET and use VERIFY=certificate+signature.',
   },
+  CERTIFICATE_ALONE_BEHIND_PROXY: {
+    level: 'warn',
+    means:
+      'VERIFY=certificate stands alone behind a proxy: a certificate is public, and anybody who reaches this port past the proxy can send it.',
+    cure: 'Use VERIFY=certificate+signature; until then let nobody but the proxy reach the port.',
+  },
   CONFIG_INVALID: {
     level: 'error',
     means: 'Variables are missing, wrong or do not go together; the start was stopped.',
@@ -79,7 +85,19 @@ const failureTable = {
       'A certificate, key, chain or revocation list cannot be used; at a reload the former one stays in use.',
     cure: 'The message names the file and the reason: replace that file.',
   },
+  UNPROVEN: {
+    level: 'warn',
+    means:
+      'The format of FORWARDED_CERT_HEADER was written from documents and recorded samples, and not tried against the real proxy.',
+    cure: "Start with VERIFY=signature and VERIFY_SHADOW=certificate: when the shadow agrees with Lean's deliveries, the format holds.",
+  },
   // Events
+  CUSTOMER_ERASED: {
+    level: 'info',
+    means:
+      'An event of a customer who was erased came in afterwards; it was concluded and its body was dropped.',
+    cure: 'Nothing: the customer counts again once an entity.created dated after the erasure arrives.',
+  },
   ENTITY_NOT_OURS: {
     level: 'warn',
     means:
@@ -95,6 +113,12 @@ const failureTable = {
     level: 'error',
     means: 'An event held a value that Postgres cannot store; its bytes are kept, its columns are empty.',
     cure: 'Look at it in the quarantine; replay it after an update of this service, or discard it.',
+  },
+  EVENT_TOO_OLD: {
+    level: 'warn',
+    means:
+      'An event is dated longer ago than EVENT_KEY_KEEP_DAYS, so it may be a replay of one whose key is forgotten; it was not acted on.',
+    cure: "Look at the clock of Postgres. If the event is real and was never applied, replay it from the quarantine with '--force'.",
   },
   RESULTS_UNKNOWN: {
     level: 'warn',
@@ -146,6 +170,23 @@ const failureTable = {
     level: 'error',
     means: 'Redis did not answer in time or refused: down, frozen, full, read-only, or the way to it is cut.',
     cure: 'Look at REDIS_URL and the server. Deliveries wait in the journal and everything goes on by itself.',
+  },
+  REDIS_EVICTS: {
+    level: 'error',
+    means:
+      'Redis is set to throw keys away when it is full, and with them jobs; in production a worker does not run on it.',
+    cure: 'Set maxmemory-policy to noeviction, or give this service a Redis of its own.',
+  },
+  REDIS_NOT_PERSISTENT: {
+    level: 'warn',
+    means:
+      'Redis keeps no append-only file; nothing is lost with it, but after its end all jobs are made again from journal and Postgres.',
+    cure: 'Set appendonly to yes (appendfsync everysec is enough).',
+  },
+  REDIS_SETTINGS_UNKNOWN: {
+    level: 'warn',
+    means: 'Redis does not say in INFO whether it evicts keys or keeps an append-only file.',
+    cure: "See in your provider's settings that maxmemory-policy is noeviction and persistence is on.",
   },
 
   // The journal and sealed payloads

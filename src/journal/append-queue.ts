@@ -29,7 +29,11 @@ export interface AppendQueue {
   flush(): void;
 }
 
-export function createAppendQueue(link: Pick<JournalLink, 'ask'>): AppendQueue {
+/** `atEndOfTurn` runs what it is given once whatever is ready now has run. */
+export function createAppendQueue(
+  link: Pick<JournalLink, 'ask'>,
+  atEndOfTurn: (run: () => void) => unknown = setImmediate,
+): AppendQueue {
   let queued: QueuedDelivery[] = [];
   let waitingBytes = 0;
 
@@ -74,7 +78,7 @@ export function createAppendQueue(link: Pick<JournalLink, 'ask'>): AppendQueue {
       waitingBytes = wouldWait;
       const { promise, resolve, reject } = Promise.withResolvers<number>();
       // The check phase follows the poll phase in which requests complete, so all of those share one message.
-      if (queued.length === 0) setImmediate(flush);
+      if (queued.length === 0) atEndOfTurn(flush);
       queued.push({ delivery, asker: { resolve, reject } });
       return promise;
     },

@@ -5,7 +5,10 @@ import type { Answer, AnswerBody, Bounds, Question, Request } from './journal-me
 import type { JournalRows } from './journal-rows.ts';
 
 /** Throws when the transaction could not be committed; then nobody may be told that anything was kept. */
-export function answerAll(database: JournalDatabase, requests: readonly Request[]): Answer[] {
+export function answerAll(
+  database: Pick<JournalDatabase, 'transaction'>,
+  requests: readonly Request[],
+): Answer[] {
   const answers: Answer[] = [];
   database.transaction((rows) => {
     for (const { number, question } of requests)

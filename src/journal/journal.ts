@@ -70,17 +70,20 @@ interface OpenJournalOptions {
   /** Null keeps bodies unsealed. */
   readonly keyRing: KeyRing | null;
   readonly startThread?: (threadData: JournalThreadData) => Worker;
+  /** The way to that thread; a simulation has one of its own. */
+  readonly openLink?: typeof openJournalLink;
+  readonly atEndOfTurn?: (run: () => void) => unknown;
 }
 
 /** Throws JOURNAL_LOCKED, JOURNAL_CORRUPT or JOURNAL_UNWRITABLE. */
 export async function openJournal(options: OpenJournalOptions): Promise<Journal> {
-  const { dir, keyRing, limitBytes, startThread = startJournalThread } = options;
+  const { dir, keyRing, limitBytes, startThread = startJournalThread, openLink = openJournalLink } = options;
   const listeners: (() => void)[] = [];
-  const link = await openJournalLink({
+  const link = await openLink({
     startThread: () => startThread({ dir, limitBytes, keyRing }),
     onAppended: () => listeners.forEach((listener) => listener()),
   });
-  const appends = createAppendQueue(link);
+  const appends = createAppendQueue(link, options.atEndOfTurn);
   const id = link.journalId;
   let isClosed = false;
 

@@ -41,6 +41,17 @@ const eventTable = {
     level: 'info',
     fields: { subject: 'text', sha256: 'text', not_after: 'text', days_left: 'number' },
   },
+  /** Whose word counts about callers: on their certificates and on their addresses. */
+  caller_trust: {
+    level: 'info',
+    fields: {
+      tls_ends_at: 'text',
+      certificate_from: 'text',
+      forwarded_headers: 'text?',
+      proxy_protocol: 'text',
+      trusted_proxies: 'line?',
+    },
+  },
   material_warning: {
     level: 'warn',
     fields: { material: 'text', problem: 'line', not_after: 'text?', days_left: 'number?' },
@@ -61,10 +72,28 @@ const eventTable = {
       certificate_names: 'text?',
       certificate_reason: 'text?',
       certificate_shadow: 'text?',
+      signature_shadow: 'text?',
+      signature_reason: 'text?',
       remote_address: 'text?',
     },
   },
-  connection_refused: { level: 'warn', fields: { reason: 'text?', remote_address: 'text?' } },
+  /** Once per certificate seen by VERIFY_SHADOW=certificate, in the words of LEAN_CLIENT_NAMES. */
+  certificate_observed: {
+    level: 'info',
+    fields: {
+      certificate_sha256: 'text',
+      certificate_names: 'text',
+      key_pin: 'text',
+      not_after: 'text?',
+      shadow: 'text',
+      reason: 'text?',
+    },
+  },
+  /** `unlogged`: so many of the same reason had no line since the last, because there were too many. */
+  connection_refused: {
+    level: 'warn',
+    fields: { reason: 'text?', remote_address: 'text?', unlogged: 'number?' },
+  },
   forward: {
     level: 'info',
     fields: {
@@ -88,6 +117,7 @@ const eventTable = {
       attempt: 'number',
       deliveries: 'number?',
       events: 'number?',
+      warned: 'number?',
       duration_ms: 'number',
     },
   },
@@ -129,6 +159,20 @@ const eventTable = {
       events: 'number?',
       syncs: 'number?',
       steps: 'number?',
+      duration_ms: 'number?',
+    },
+  },
+  /** Rows emptied or deleted because they had been kept long enough, by kind. */
+  retention: {
+    level: 'info',
+    fields: {
+      outcome: 'text',
+      bodies: 'number?',
+      event_keys: 'number?',
+      changes: 'number?',
+      batches: 'number?',
+      steps: 'number?',
+      results: 'number?',
       duration_ms: 'number?',
     },
   },

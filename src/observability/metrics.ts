@@ -61,8 +61,8 @@ function receiverMetrics(registry: Registry) {
     }),
     shadowVerdicts: new Counter({
       name: 'lean_webhook_shadow_verdicts_total',
-      help: 'What VERIFY_SHADOW would have said of accepted deliveries: agreed or would_refuse, with its reason.',
-      labelNames: ['verdict', 'reason'],
+      help: 'What the method of VERIFY_SHADOW would have said of accepted deliveries: agreed or would_refuse, with its reason.',
+      labelNames: ['method', 'verdict', 'reason'],
       registers,
     }),
     inFlight: new Gauge({
@@ -133,6 +133,12 @@ function workerMetrics(registry: Registry) {
       labelNames: ['state'],
       registers,
     }),
+    eventWarnings: new Counter({
+      name: 'lean_event_warnings_total',
+      help: 'Deliveries that were read although something about them is odd, by warning: DUPLICATE_KEY.',
+      labelNames: ['warning'],
+      registers,
+    }),
     leanCalls: new Counter({
       name: 'lean_calls_total',
       help: 'Calls to Lean, by operation and outcome.',
@@ -160,6 +166,12 @@ function workerMetrics(registry: Registry) {
     reconciled: new Counter({
       name: 'lean_reconciled_total',
       help: 'What the reconciler queued again, by kind.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    retained: new Counter({
+      name: 'lean_retention_rows_total',
+      help: 'Rows emptied or deleted because they had been kept long enough: bodies, event_keys, changes, batches, steps, results.',
       labelNames: ['kind'],
       registers,
     }),

@@ -1,18 +1,20 @@
 // The judgements on one request, in the contract's order: address, certificate, load; then, with the whole body
 // here, signature and durability. Never lets a later check run before an earlier one has passed.
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
-import { TLSSocket } from 'node:tls';
 import type { DeliveryOutcome, DeliveryRefusal, RequestRefusal } from '../core/outcomes.ts';
+import { judgeCertificate, type CertificateRefusal } from '../tls/judge-certificate.ts';
+import type { PeerReader } from '../tls/peer-certificate.ts';
 import type { DeliveryRecord } from './delivery-record.ts';
 import type { KeepDelivery } from './durability.ts';
-import type { PeerReader } from './peer-certificate.ts';
-import { judgeCertificate, judgeSignature, proofOf, type CertificateRefusal } from './verify-delivery.ts';
+import { judgeInShadow, type VerifyMethod } from './shadow-verdict.ts';
+import { headerValues, judgeSignature, proofOf, type SignatureRefusal } from './verify-delivery.ts';
 
 export interface AcceptanceRules {
   readonly webhookPath: string;
   readonly verify: { readonly certificate: boolean; readonly signature: boolean };
-  /** Judges the certificate too where it decides nothing, for the log and the figures. */
-  readonly shadowCertificate: boolean;
+  /** Judged too, of what got in, where it decides nothing: for the log and the figures. */
+  readonly shadow: VerifyMethod | null;
   readonly peers: PeerReader;
   readonly now: () => Date;
   /** The secrets in force at this moment. */
@@ -37,48 +39,53 @@ export function judgeHead(
   { request, record, inFlight }: { request: FastifyRequest; record: DeliveryRecord; inFlight: number },
 ): DeliveryRefusal | RequestRefusal | null {
   if (request.raw.rawHeaders.length > 2 * maxHeaderLines) return 'HEADERS_TOO_LARGE';
+  if (!isPlainRequest(request.raw)) return 'BAD_REQUEST';
   if (request.is404)
     return request.url.split('?', 1)[0] === rules.webhookPath ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND';
   if (rules.verify.certificate) {
     const refusal = judgePeer(rules, { request, record });
-    if (refusal !== null) return refusal;
-  } else if (rules.shadowCertificate) lookAtPeer(rules, { request, record });
+    if (refusal !== null) return refusal.code;
+  }
   return inFlight >= rules.inFlightLimit || rules.journalFull() ? 'OVERLOADED' : null;
 }
 
-function judgePeer(rules: AcceptanceRules, { request, record }: Exchange): CertificateRefusal['code'] | null {
-  const { socket } = request.raw;
-  record.peer = socket instanceof TLSSocket ? rules.peers.read(socket, rules.now()) : null;
-  const refusal = judgeCertificate(record.peer);
-  if (refusal !== null) record.certificateReason = refusal.reason;
-  return refusal?.code ?? null;
+/**
+ * What node lets through and a load balancer may read otherwise: another version, no Host or two (RFC 9112, section 3.2;
+ * node is told to leave that to us), a coding that is not just chunks, chunks before HTTP/1.1 (section 6.1).
+ */
+function isPlainRequest({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  const hosts = headerValues(rawHeaders, 'host').length;
+  const codings = headerValues(rawHeaders, 'transfer-encoding');
+  if (httpVersion === '1.0') return hosts <= 1 && codings.length === 0;
+  if (httpVersion !== '1.1' || hosts !== 1) return false;
+  return codings.length === 0 || (codings.length === 1 && codings[0]?.toLowerCase() === 'chunked');
 }
 
-/** Whatever a certificate holds, looking at it must not cost a delivery that is proven otherwise. */
-function lookAtPeer(rules: AcceptanceRules, { request, record }: Exchange): void {
-  record.certificateShadow = 'would_refuse';
-  try {
-    if (judgePeer(rules, { request, record }) === null) record.certificateShadow = 'agreed';
-  } catch (error) {
-    record.error = error;
-  }
+function judgePeer(rules: AcceptanceRules, { request, record }: Exchange): CertificateRefusal | null {
+  const reading = rules.peers.read(request.raw, rules.now());
+  record.peer = reading.kind === 'presented' ? reading.peer : null;
+  const refusal = judgeCertificate(reading);
+  if (refusal !== null) record.certificateReason = refusal.reason;
+  return refusal;
+}
+
+interface WholeExchange extends Exchange {
+  readonly body: Uint8Array;
 }
 
 /** Judges the signature over the body's very bytes and keeps them. Never rejects. */
-export async function acceptBody(
-  rules: AcceptanceRules,
-  { request, record, body }: { request: FastifyRequest; record: DeliveryRecord; body: Uint8Array },
-): Promise<DeliveryOutcome> {
+export async function acceptBody(rules: AcceptanceRules, exchange: WholeExchange): Promise<DeliveryOutcome> {
+  const { record, body } = exchange;
   record.complete = true;
   record.bodyBytes = body.byteLength;
   if (rules.verify.signature) {
     const startedMs = performance.now();
-    const { rawHeaders } = request.raw;
-    const refusal = judgeSignature({ rawBody: body, rawHeaders, secrets: rules.secrets() });
+    const refusal = judgeBody(rules, exchange);
     record.verifyMs = performance.now() - startedMs;
     if (refusal !== null) return refusal;
   }
   record.proof = proofOf(rules.verify);
+  lookInShadow(rules, exchange);
   const startedMs = performance.now();
   const { receivedAt, proof } = record;
   const kept = await rules.keep({ body, receivedAt, proof }, startedMs - record.startedMs);
@@ -86,4 +93,26 @@ export async function acceptBody(
   if (kept.sequence !== undefined) record.sequence = kept.sequence;
   if (kept.error !== undefined) record.error = kept.error;
   return kept.durable ? 'accepted' : 'NOT_DURABLE';
+}
+
+function judgeBody(rules: AcceptanceRules, { request, body }: WholeExchange): SignatureRefusal | null {
+  return judgeSignature({
+    rawBody: body,
+    rawHeaders: request.raw.rawHeaders,
+    secrets: rules.secrets(),
+  });
+}
+
+/** Whatever a certificate or a signature holds, looking at it must not cost a delivery that is proven otherwise. */
+function lookInShadow(rules: AcceptanceRules, exchange: WholeExchange): void {
+  const { shadow } = rules;
+  if (shadow === null) return;
+  const { record } = exchange;
+  record.shadow = judgeInShadow(shadow, {
+    judge: () =>
+      shadow === 'certificate' ? (judgePeer(rules, exchange)?.reason ?? null) : judgeBody(rules, exchange),
+    onError: (error) => {
+      record.error = error;
+    },
+  });
 }

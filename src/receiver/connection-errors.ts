@@ -7,7 +7,10 @@ import { requestRefusals, type RequestRefusal } from '../core/outcomes.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { DeliveryRecord } from './delivery-record.ts';
-import type { CertificateRefusal } from './verify-delivery.ts';
+import { createLineBudget } from './line-budget.ts';
+import type { ProxyRefusal } from './proxied-connections.ts';
+import { sourceOf } from './sender-address.ts';
+import type { CertificateRefusal } from '../tls/judge-certificate.ts';
 
 interface ConnectionErrorsOptions {
   readonly logger: Logger;
@@ -25,8 +28,12 @@ export interface ConnectionErrors {
   readonly handshakeFailed: (error: NodeJS.ErrnoException, socket: TLSSocket) => void;
   /** The handshake went well, and our own judgement refuses the peer; the caller closes the socket. */
   readonly peerRefused: (refusal: CertificateRefusal, socket: TLSSocket) => void;
-  /** For `drop` of node:net: too many connections. */
-  readonly dropped: () => void;
+  /** A newcomer found no room: all connections there may be are at work, or have proven themselves. */
+  readonly dropped: (socket: Socket) => void;
+  /** A connection that had proven nothing gave way to a newcomer. */
+  readonly pushedOut: (socket: Socket) => void;
+  /** What came first was no PROXY header, or none from a peer that may send one. */
+  readonly proxyRefused: (refusal: ProxyRefusal, socket: Socket) => void;
   /** For `error` of a socket that listens: a connection could not be accepted. */
   readonly acceptFailed: (error: NodeJS.ErrnoException) => void;
 }
@@ -36,8 +43,16 @@ type ConnectionRefusal =
   | CertificateRefusal['code']
   | 'HANDSHAKE_FAILED'
   | 'TOO_MANY_CONNECTIONS'
+  | 'GAVE_WAY'
+  | ProxyRefusal
   | 'ACCEPT_FAILED'
   | RequestRefusal;
+
+/** How long the answer to bytes that we cannot read may take to leave. */
+const lastAnswerMs = 1_000;
+
+/** Of one reason: strangers decide how many connections they try, not how long our log becomes. */
+const lineLimits = { burst: 60, everyMs: 1_000 };
 
 const certificateCodes: ReadonlySet<ConnectionRefusal> = new Set<CertificateRefusal['code']>([
   'CERTIFICATE_REQUIRED',
@@ -50,13 +65,20 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
   const unanswered = new WeakMap<Socket, Map<IncomingMessage, DeliveryRecord>>();
   /** Sent bytes that we cannot read behind requests that we could; closed once those are answered. */
   const ending = new WeakSet<Socket>();
+  /** Have the one answer to bytes that we cannot read; whatever follows on them is not even counted. */
+  const answered = new WeakSet<Socket>();
+
+  const lines = createLineBudget(lineLimits);
 
   function refused(reason: ConnectionRefusal, details: { cause?: string; socket?: Socket } = {}): void {
     metrics.connectionsRefused.inc({ reason });
+    const unlogged = lines.spend(reason);
+    if (unlogged === null) return;
     const isCode = certificateCodes.has(reason);
     logger.write('connection_refused', {
       reason: details.cause === undefined ? reason : `${reason} ${details.cause}`,
-      remote_address: details.socket?.remoteAddress,
+      remote_address: details.socket && sourceOf(details.socket),
+      unlogged: unlogged === 0 ? undefined : unlogged,
       ...(isCode && { failure_code: reason }),
     });
   }
@@ -74,6 +96,7 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
     },
     answer(error, socket) {
       const refusal = refusalOf(error);
+      if (answered.has(socket)) return refusal === null ? void socket.destroy() : undefined;
       const requests = unanswered.get(socket);
       if (refusal !== null && hasWhole(requests)) {
         if (!ending.has(socket)) refused(refusal, { socket });
@@ -85,6 +108,8 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
       if (record) record.outcome = refusal;
       else refused(refusal, { socket });
       if (!socket.writable) return void socket.destroy();
+      answered.add(socket);
+      setTimeout(() => socket.destroy(), lastAnswerMs).unref();
       return void socket.end(answerText(refusal), () => socket.destroy());
     },
     handshakeFailed(error, socket) {
@@ -95,7 +120,9 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
       metrics.certificatesRefused.inc({ reason });
       refused(code, { cause: reason, socket });
     },
-    dropped: () => refused('TOO_MANY_CONNECTIONS'),
+    dropped: (socket) => refused('TOO_MANY_CONNECTIONS', { socket }),
+    pushedOut: (socket) => refused('GAVE_WAY', { socket }),
+    proxyRefused: (refusal, socket) => refused(refusal, { socket }),
     acceptFailed: (error) => refused('ACCEPT_FAILED', { cause: error.code ?? error.name }),
   };
 }

@@ -9,7 +9,8 @@ import {
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Proof } from '../core/delivery.ts';
-import type { CertificateReason, PeerCertificate } from './verify-delivery.ts';
+import { createCertificateObserver, type CertificateObserver, type ShadowVerdict } from './shadow-verdict.ts';
+import type { CertificateReason, PeerCertificate } from '../tls/judge-certificate.ts';
 
 /** `ABORTED`: the sender went away before it had an answer. */
 export type RequestOutcome = DeliveryOutcome | RequestRefusal | 'ABORTED';
@@ -22,8 +23,8 @@ export interface DeliveryRecord {
   peer: PeerCertificate | null;
   /** Why the peer's certificate was refused, or would have been. */
   certificateReason?: CertificateReason;
-  /** What the certificate would have come to where it decides nothing. */
-  certificateShadow?: 'agreed' | 'would_refuse';
+  /** What the method that decides nothing would have said; counts once the delivery was accepted. */
+  shadow?: ShadowVerdict;
   /** Set once; the first answer is the only one. */
   outcome: RequestOutcome | null;
   /** True from the moment the whole body is here. */
@@ -59,12 +60,16 @@ export function createDeliveryReport({
   logger: Logger;
   metrics: Metrics;
 }): DeliveryReport {
+  const observe = createCertificateObserver(logger);
   return {
     finish(record) {
       const outcome = record.outcome ?? 'ABORTED';
       const durationMs = performance.now() - record.startedMs;
       metrics.deliveries.inc({ outcome });
-      countCertificate(record, metrics);
+      const shadow = outcome === 'accepted' ? record.shadow : undefined;
+      if (record.shadow === undefined && record.certificateReason !== undefined)
+        metrics.certificatesRefused.inc({ reason: record.certificateReason });
+      if (shadow !== undefined) reportShadow({ record, shadow, metrics, observe });
       metrics.ackSeconds.observe({ outcome }, durationMs / 1000);
       if (record.commitMs !== undefined) metrics.commitSeconds.observe(record.commitMs / 1000);
       logger.write('delivery', {
@@ -78,7 +83,7 @@ export function createDeliveryReport({
         commit_ms: record.commitMs === undefined ? undefined : tenths(record.commitMs),
         certificate_sha256_prefix: record.peer?.sha256.slice(0, 16),
         certificate_reason: record.certificateReason,
-        certificate_shadow: record.certificateShadow,
+        ...shadowFields(shadow),
         // Of Lean's own certificate the hash says enough; of another one the names help to mend the list.
         certificate_names: record.peer?.isLean === false ? record.peer.names : undefined,
         remote_address: record.remoteAddress,
@@ -88,12 +93,25 @@ export function createDeliveryReport({
   };
 }
 
-function countCertificate(record: DeliveryRecord, metrics: Metrics): void {
-  const { outcome, certificateReason: reason, certificateShadow: verdict } = record;
-  if (verdict === undefined && reason !== undefined) metrics.certificatesRefused.inc({ reason });
-  // A stranger without a signature says nothing about what Lean presents.
-  if (verdict !== undefined && outcome === 'accepted')
-    metrics.shadowVerdicts.inc({ verdict, reason: reason ?? 'none' });
+/** Of what got in only: a stranger says nothing about what Lean presents or signs. */
+function reportShadow(parts: {
+  record: DeliveryRecord;
+  shadow: ShadowVerdict;
+  metrics: Metrics;
+  observe: CertificateObserver;
+}): void {
+  const { record, shadow, metrics, observe } = parts;
+  const { method, verdict, reason } = shadow;
+  metrics.shadowVerdicts.inc({ method, verdict, reason: reason ?? 'none' });
+  if (method === 'certificate' && record.peer !== null) observe(record.peer, shadow);
+}
+
+function shadowFields(shadow: ShadowVerdict | undefined) {
+  if (shadow === undefined) return {};
+  const { method, verdict, reason } = shadow;
+  return method === 'certificate'
+    ? { certificate_shadow: verdict }
+    : { signature_shadow: verdict, signature_reason: reason ?? undefined };
 }
 
 const statuses: Readonly<Record<RequestOutcome, { readonly status: number }>> = {

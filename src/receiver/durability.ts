@@ -1,5 +1,6 @@
 // Turns an authentic delivery into one that may be answered 200: fsynced in the journal and, where the operator
 // asked for it, committed to Postgres. Never waits longer than its deadlines, and never answers "durable" early.
+import { machineClock, type Clock } from '../core/clock.ts';
 import { withDeadline } from '../core/deadline.ts';
 import type { Delivery } from '../core/delivery.ts';
 
@@ -26,20 +27,27 @@ interface KeeperOptions {
   readonly journalDeadlineMs: number;
   /** ACK_AFTER=stored: also wait for the commit, until so long after the delivery came in. */
   readonly stored?: { readonly signal: StoredSignal; readonly ackDeadlineMs: number };
+  /** The machine's when left out. */
+  readonly clock?: Clock;
 }
 
 /** `ageMs`: how long ago the delivery began to arrive. Never rejects. */
 export type KeepDelivery = (delivery: Delivery, ageMs: number) => Promise<Kept>;
 
-export function createKeeper({ journal, journalDeadlineMs, stored }: KeeperOptions): KeepDelivery {
+export function createKeeper({
+  journal,
+  journalDeadlineMs,
+  stored,
+  clock = machineClock,
+}: KeeperOptions): KeepDelivery {
   return async (delivery, ageMs) => {
-    const startedMs = performance.now();
+    const startedMs = clock.nowMs();
     let sequence: number | undefined;
     try {
       const appending = journal.append(delivery);
-      sequence = await withDeadline(appending, { deadlineMs: journalDeadlineMs, what: 'appending' });
+      sequence = await withDeadline(appending, { deadlineMs: journalDeadlineMs, what: 'appending', clock });
       if (stored === undefined) return { durable: true, sequence };
-      const leftMs = stored.ackDeadlineMs - ageMs - (performance.now() - startedMs);
+      const leftMs = stored.ackDeadlineMs - ageMs - (clock.nowMs() - startedMs);
       await stored.signal.whenStored(sequence, Math.max(0, leftMs));
       return { durable: true, sequence };
     } catch (error) {

@@ -1,6 +1,7 @@
 // The way out of the journal: brings batches to Redis, oldest first, one at a time so that their order holds.
 // Bodies are in memory only for the one batch that is being added.
 import { AppError } from '../core/app-error.ts';
+import type { Clock } from '../core/clock.ts';
 import type { JournalBatch } from '../core/delivery.ts';
 import type { ForwarderHealth } from './forwarder-health.ts';
 import type { Ledger, LedgerEntry } from './forwarder-ledger.ts';
@@ -12,6 +13,7 @@ interface AdderOptions {
   readonly ledger: Ledger;
   readonly health: ForwarderHealth;
   readonly maxOutstanding: number;
+  readonly clock: Clock;
   readonly onEvent: ForwarderListener;
 }
 
@@ -23,7 +25,7 @@ export interface Adder {
 }
 
 export function createAdder(options: AdderOptions): Adder {
-  const { journal, queue, ledger, health, maxOutstanding, onEvent } = options;
+  const { journal, queue, ledger, health, maxOutstanding, clock, onEvent } = options;
 
   async function readAgain(entry: LedgerEntry): Promise<JournalBatch | null> {
     try {
@@ -47,11 +49,11 @@ export function createAdder(options: AdderOptions): Adder {
       health.journalAnswered('adding');
       if (batch === null) return waiting !== undefined;
       const entry = ledger.take(batch);
-      const startedAt = performance.now();
+      const startedAt = clock.nowMs();
       await queue.addBatch(batch);
       health.queueAnswered();
       entry.phase = 'added';
-      const durationMs = Math.round(performance.now() - startedAt);
+      const durationMs = Math.round(clock.nowMs() - startedAt);
       onEvent({ kind: 'added', jobId: entry.jobId, deliveries: batch.deliveries.length, durationMs });
       return true;
     },

@@ -1,6 +1,7 @@
 // Whether the way out of the journal is open, as the forwarder's own operations find it; told once per outage of
 // Redis or of the journal, not per try.
 import { AppError } from '../core/app-error.ts';
+import type { Clock } from '../core/clock.ts';
 import type { ForwarderListener } from './forwarder-ports.ts';
 
 /** Two loops use the journal, and one may fail while the other does not. */
@@ -15,12 +16,14 @@ export interface ForwarderHealth {
   queueIsLost(): boolean;
 }
 
-export function createForwarderHealth(onEvent: ForwarderListener): ForwarderHealth {
+export function createForwarderHealth(onEvent: ForwarderListener, clock: Clock): ForwarderHealth {
   const queue = createOutage({
+    clock,
     onLost: (error) => onEvent({ kind: 'queue_lost', error }),
     onBack: (outageMs) => onEvent({ kind: 'queue_back', outageMs }),
   });
   const journal = createOutage({
+    clock,
     onLost: (error) => onEvent({ kind: 'journal_failed', error }),
     onBack: (outageMs) => onEvent({ kind: 'journal_back', outageMs }),
   });
@@ -45,22 +48,23 @@ export function createForwarderHealth(onEvent: ForwarderListener): ForwarderHeal
 }
 
 interface OutageOptions {
+  readonly clock: Clock;
   readonly onLost: (error: unknown) => void;
   /** How long it lasted, milliseconds. */
   readonly onBack: (outageMs: number) => void;
 }
 
-function createOutage({ onLost, onBack }: OutageOptions) {
+function createOutage({ clock, onLost, onBack }: OutageOptions) {
   let lostAt: number | null = null;
   return {
     failed(error: unknown) {
       if (lostAt !== null) return;
-      lostAt = performance.now();
+      lostAt = clock.nowMs();
       onLost(error);
     },
     answered() {
       if (lostAt === null) return;
-      const outageMs = Math.round(performance.now() - lostAt);
+      const outageMs = Math.round(clock.nowMs() - lostAt);
       lostAt = null;
       onBack(outageMs);
     },

@@ -1,11 +1,13 @@
 // Keeps a receiver from handing its deliveries to another application's workers: the installation's id that its
 // journal first saw is the only one it forwards to. Acknowledging goes on whatever this says.
+import type { Clock } from '../core/clock.ts';
 import type { ForwarderJournal, ForwarderListener, ForwarderQueue } from './forwarder-ports.ts';
 
 interface InstallationGuardOptions {
   readonly journal: Pick<ForwarderJournal, 'readInstallation' | 'writeInstallation'>;
   readonly queue: Pick<ForwarderQueue, 'readInstallation'>;
   readonly onEvent: ForwarderListener;
+  readonly clock: Clock;
 }
 
 export interface InstallationGuard {
@@ -22,18 +24,19 @@ export function createInstallationGuard({
   journal,
   queue,
   onEvent,
+  clock,
 }: InstallationGuardOptions): InstallationGuard {
   let checkedAt = -Infinity;
   let wrong: string | null = null;
 
   return {
     async allows() {
-      if (wrong === null && performance.now() - checkedAt < believedForMs) return true;
+      if (wrong === null && clock.nowMs() - checkedAt < believedForMs) return true;
       const found = await queue.readInstallation();
       const expected = await journal.readInstallation();
       // No worker has published it yet, or Redis was emptied: nothing speaks against forwarding.
       if (found !== null && expected === null) await journal.writeInstallation(found);
-      checkedAt = performance.now();
+      checkedAt = clock.nowMs();
       if (found === null || expected === null || found === expected) {
         wrong = null;
         return true;

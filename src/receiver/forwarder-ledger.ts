@@ -1,6 +1,7 @@
 // What the forwarder has cut from the journal and not yet seen stored: bounds only, never a body.
 // It answers the one question an ACK_AFTER=stored reply hangs on: is this delivery in Postgres?
 import { AppError } from '../core/app-error.ts';
+import type { Clock } from '../core/clock.ts';
 import { withDeadline } from '../core/deadline.ts';
 import { batchJobId, type BatchBounds } from '../core/delivery.ts';
 
@@ -9,11 +10,11 @@ export interface LedgerEntry {
   readonly bounds: BatchBounds;
   /** `to_add`: Redis does not have it, as far as we know. `stored`: in Postgres, rows still to be deleted. */
   phase: 'to_add' | 'added' | 'stored';
-  /** performance.now() when it was first taken. */
+  /** By the forwarder's clock, when it was first taken. */
   readonly takenAt: number;
   /** How often putting it back was tried after the workers gave it up. */
   retries: number;
-  /** performance.now() before which it is not put back again. */
+  /** By the forwarder's clock, before which it is not put back again. */
   retryAt: number;
 }
 
@@ -38,7 +39,7 @@ export interface Ledger {
   whenStored(sequence: number, deadlineMs: number): Promise<void>;
 }
 
-export function createLedger(): Ledger {
+export function createLedger(clock: Clock): Ledger {
   const entries = new Map<string, LedgerEntry>();
   const waiters = new Set<Waiter>();
   /** Batches are cut in order and leave nothing out: what lies below and is in no open batch is stored. */
@@ -64,7 +65,7 @@ export function createLedger(): Ledger {
       const jobId = batchJobId(bounds);
       const known = entries.get(jobId);
       if (known !== undefined) return known;
-      const takenAt = performance.now();
+      const takenAt = clock.nowMs();
       const entry: LedgerEntry = { jobId, bounds, phase: 'to_add', takenAt, retries: 0, retryAt: 0 };
       entries.set(jobId, entry);
       cutThrough = Math.max(cutThrough, bounds.last);
@@ -87,7 +88,7 @@ export function createLedger(): Ledger {
       const waiter: Waiter = { sequence, resolve };
       waiters.add(waiter);
       try {
-        await withDeadline(promise, { deadlineMs, what: 'storing a delivery' });
+        await withDeadline(promise, { deadlineMs, what: 'storing a delivery', clock });
       } catch (cause) {
         throw new AppError('NOT_DURABLE', `not in Postgres within ${deadlineMs} ms`, { cause });
       } finally {

@@ -1,4 +1,5 @@
 // A bell between two loops of the forwarder: rung while nobody listens, it is heard by the next who does.
+import type { Clock } from '../core/clock.ts';
 
 export interface Wake {
   ring(): void;
@@ -6,7 +7,7 @@ export interface Wake {
   wait(timeoutMs: number): Promise<void>;
 }
 
-export function createWake(): Wake {
+export function createWake(clock: Clock): Wake {
   let rung = false;
   let heard: (() => void) | undefined;
   return {
@@ -17,10 +18,10 @@ export function createWake(): Wake {
     async wait(timeoutMs) {
       if (!rung) {
         const { promise, resolve } = Promise.withResolvers<void>();
-        const timer = setTimeout(resolve, timeoutMs);
+        const cancel = clock.after(timeoutMs, resolve);
         heard = resolve;
         await promise;
-        clearTimeout(timer);
+        cancel();
         heard = undefined;
       }
       rung = false;

@@ -1,4 +1,5 @@
 // The other end of a batch: looks up what became of it and lets its rows go once it is in Postgres.
+import type { Clock } from '../core/clock.ts';
 import type { BatchState } from '../queue/intake-queue.ts';
 import { jitteredDelayMs, type ForwarderHealth } from './forwarder-health.ts';
 import type { Ledger, LedgerEntry } from './forwarder-ledger.ts';
@@ -10,6 +11,7 @@ interface WatcherOptions {
   readonly ledger: Ledger;
   readonly health: ForwarderHealth;
   readonly random: () => number;
+  readonly clock: Clock;
   /** A batch has to be added again, or there is room for another. */
   readonly onRoom: () => void;
   readonly onEvent: ForwarderListener;
@@ -25,7 +27,7 @@ const putBackBaseMs = 1_000;
 const putBackLimitMs = 60_000;
 
 export function createWatcher(options: WatcherOptions): Watcher {
-  const { journal, queue, ledger, health, random, onRoom, onEvent } = options;
+  const { journal, queue, ledger, health, random, clock, onRoom, onEvent } = options;
 
   /** Notes what became of every batch, and returns those that the workers gave up; null when Redis did not answer. */
   async function noteStates(): Promise<LedgerEntry[] | null> {
@@ -60,7 +62,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
     }
     health.journalAnswered('releasing');
     ledger.drop(entry);
-    const durationMs = Math.round(performance.now() - entry.takenAt);
+    const durationMs = Math.round(clock.nowMs() - entry.takenAt);
     const deliveries = entry.bounds.last - entry.bounds.first + 1;
     onEvent({ kind: 'stored', jobId: entry.jobId, deliveries, durationMs });
     onRoom();
@@ -68,11 +70,11 @@ export function createWatcher(options: WatcherOptions): Watcher {
   }
 
   async function putBack(entry: LedgerEntry): Promise<void> {
-    if (performance.now() < entry.retryAt) return;
+    if (clock.nowMs() < entry.retryAt) return;
     const { jobId, retries } = entry;
     // Before the try, so that a batch that cannot be put back is not tried at every look.
     const pause = { random, baseMs: putBackBaseMs, limitMs: putBackLimitMs, times: retries };
-    entry.retryAt = performance.now() + jitteredDelayMs(pause);
+    entry.retryAt = clock.nowMs() + jitteredDelayMs(pause);
     entry.retries += 1;
     try {
       await queue.retry(jobId);

@@ -1,6 +1,6 @@
 // Carries deliveries from the journal to the workers: batches in order of arrival, each repeated until Redis has
 // it, each row kept until its batch is in Postgres. Never deletes a row on any other ground.
-import { setTimeout as delay } from 'node:timers/promises';
+import { machineClock, type Clock } from '../core/clock.ts';
 import { createAdder, type Adder } from './forwarder-adder.ts';
 import { createForwarderHealth, jitteredDelayMs, type ForwarderHealth } from './forwarder-health.ts';
 import { createInstallationGuard, type InstallationGuard } from './forwarder-installation.ts';
@@ -19,6 +19,8 @@ export interface ForwarderOptions {
   readonly onEvent?: ForwarderListener;
   /** From 0 to 1, for jitter. */
   readonly random?: () => number;
+  /** The machine's when left out. */
+  readonly clock?: Clock;
 }
 
 export interface ForwarderState {
@@ -50,32 +52,33 @@ const flushLookMs = 20;
 
 export function startForwarder(options: ForwarderOptions): Forwarder {
   const { journal, queue, maxOutstanding = defaultMaxOutstanding, pollMs = defaultPollMs } = options;
-  const { onEvent = () => {}, random = Math.random } = options;
+  const { onEvent = () => {}, random = Math.random, clock = machineClock } = options;
   const closing = new AbortController();
-  const addBell = createWake();
-  const lookBell = createWake();
-  const ledger = createLedger();
-  const health = createForwarderHealth(onEvent);
-  const guard = createInstallationGuard({ journal, queue, onEvent });
-  const adder = createAdder({ journal, queue, ledger, health, maxOutstanding, onEvent });
+  const addBell = createWake(clock);
+  const lookBell = createWake(clock);
+  const ledger = createLedger(clock);
+  const health = createForwarderHealth(onEvent, clock);
+  const guard = createInstallationGuard({ journal, queue, onEvent, clock });
+  const adder = createAdder({ journal, queue, ledger, health, maxOutstanding, clock, onEvent });
   const onRoom = () => addBell.ring();
-  const watcher = createWatcher({ journal, queue, ledger, health, random, onRoom, onEvent });
+  const watcher = createWatcher({ journal, queue, ledger, health, random, clock, onRoom, onEvent });
   journal.onAppended(() => addBell.ring());
   queue.onSettled((jobId) => {
     if (ledger.has(jobId)) lookBell.ring();
   });
 
+  const pause = createPause(clock, closing.signal);
   const { signal } = closing;
   const loops = Promise.all([
-    keepAdding({ adder, guard, health, addBell, lookBell, random, signal }),
-    keepLooking({ watcher, lookBell, pollMs, signal }),
+    keepAdding({ adder, guard, health, addBell, lookBell, random, pause, signal }),
+    keepLooking({ watcher, lookBell, pollMs, pause, signal }),
   ]);
   return {
     outstanding: () => ledger.size(),
     whenStored: (sequence, deadlineMs) => ledger.whenStored(sequence, deadlineMs),
     async flush(deadlineMs) {
-      const endsAt = performance.now() + deadlineMs;
-      while (journal.stats().rows > 0 && performance.now() < endsAt) await delay(flushLookMs);
+      const endsAt = clock.nowMs() + deadlineMs;
+      while (journal.stats().rows > 0 && clock.nowMs() < endsAt) await pauseFor(clock, flushLookMs);
       return journal.stats().rows;
     },
     state() {
@@ -100,6 +103,7 @@ interface AddLoop {
   readonly addBell: Wake;
   readonly lookBell: Wake;
   readonly random: () => number;
+  readonly pause: Pause;
   readonly signal: AbortSignal;
 }
 
@@ -110,6 +114,7 @@ async function keepAdding({
   addBell,
   lookBell,
   random,
+  pause,
   signal,
 }: AddLoop): Promise<void> {
   let openIsKnown = false;
@@ -118,7 +123,7 @@ async function keepAdding({
     try {
       if (!openIsKnown) await adder.takeOpen();
       openIsKnown = true;
-      if (!(await guard.allows())) await pause(wrongInstallationPauseMs, signal);
+      if (!(await guard.allows())) await pause(wrongInstallationPauseMs);
       else if (await adder.addNext()) lookBell.ring();
       else await addBell.wait(idleMs);
       times = 0;
@@ -126,7 +131,7 @@ async function keepAdding({
       if (health.failed(error, 'adding') === 'queue') guard.forget();
       // A cut whose answer was lost is recorded all the same: see what is open before cutting on.
       else openIsKnown = false;
-      await pause(jitteredDelayMs({ random, baseMs: repeatBaseMs, limitMs: repeatLimitMs, times }), signal);
+      await pause(jitteredDelayMs({ random, baseMs: repeatBaseMs, limitMs: repeatLimitMs, times }));
       times += 1;
     }
   }
@@ -136,21 +141,36 @@ interface LookLoop {
   readonly watcher: Watcher;
   readonly lookBell: Wake;
   readonly pollMs: number;
+  readonly pause: Pause;
   readonly signal: AbortSignal;
 }
 
-async function keepLooking({ watcher, lookBell, pollMs, signal }: LookLoop): Promise<void> {
+async function keepLooking({ watcher, lookBell, pollMs, pause, signal }: LookLoop): Promise<void> {
   while (!signal.aborted) {
     await lookBell.wait(pollMs);
     // Bells ring on while something is wrong; looking again at each of them would help nobody.
-    if (!(await watcher.lookUp())) await pause(pollMs, signal);
+    if (!(await watcher.lookUp())) await pause(pollMs);
   }
 }
 
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await delay(ms, undefined, { signal });
-  } catch {
-    // Closing cuts the pause short.
-  }
+/** Ends early when the forwarder closes. */
+type Pause = (ms: number) => Promise<void>;
+
+function createPause(clock: Clock, signal: AbortSignal): Pause {
+  return async (ms) => {
+    if (signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = () => resolve();
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end, { once: true });
+    await promise;
+    cancel();
+    signal.removeEventListener('abort', end);
+  };
+}
+
+function pauseFor(clock: Clock, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  clock.after(ms, resolve);
+  return promise;
 }

@@ -3,11 +3,11 @@
 import type { ReceiverConfig } from '../config/load-config.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { describeCertificate } from '../tls/tls-material.ts';
+import { describeCertificate, type KeyPair } from '../tls/tls-material.ts';
 import { watchMaterial, type MaterialWatch } from '../tls/tls-reload.ts';
 import { materialSources, type MaterialSource } from './material-sources.ts';
 import { reportTrust } from './trust-report.ts';
-import type { TlsMaterial } from './tls-server.ts';
+import type { ClientTrust } from '../tls/tls-server.ts';
 
 interface LiveMaterialOptions {
   readonly config: ReceiverConfig;
@@ -17,12 +17,20 @@ interface LiveMaterialOptions {
   readonly intervalMs?: number;
 }
 
+/** Everything of TLS and trust that may change on disk while the receiver runs. */
+export interface ReceiverMaterial {
+  /** null: TLS ends at a proxy. */
+  readonly pair: KeyPair | null;
+  /** null: no client certificate is looked at. */
+  readonly clients: ClientTrust | null;
+}
+
 export interface LiveMaterial {
-  /** null: TLS ends at a proxy. As loaded at the start; later ones go to `onTls`. */
-  readonly tls: TlsMaterial | null;
+  /** As loaded at the start; later ones go to `onMaterial`. */
+  readonly loaded: ReceiverMaterial;
   secrets(): readonly string[];
   /** Starts looking for changes. */
-  watch(onTls: (material: TlsMaterial) => void): void;
+  watch(onMaterial: (material: ReceiverMaterial) => void): void;
   /** Sets the gauges of the time that certificates have left. */
   measure(): void;
   close(): void;
@@ -34,13 +42,15 @@ type Material = 'server_certificate' | 'lean_chain' | 'webhook_secret';
 export async function openLiveMaterial(options: LiveMaterialOptions): Promise<LiveMaterial> {
   const { config, metrics, intervalMs } = options;
   const sources = materialSources(config);
-  const pair = await sources.pair?.load();
-  const tls = pair === undefined ? null : { pair, clients: (await sources.clients?.load()) ?? null };
-  let current: TlsMaterial | null = tls;
+  const loaded = {
+    pair: (await sources.pair?.load()) ?? null,
+    clients: (await sources.clients?.load()) ?? null,
+  };
+  let current: ReceiverMaterial = loaded;
   let secrets: readonly string[] = config.LEAN_WEBHOOK_SECRET ?? [];
   const watches: MaterialWatch[] = [];
   const report = createReport(options);
-  if (tls?.clients) reportTrust(tls.clients, { logger: options.logger, now: new Date() });
+  if (loaded.clients) reportTrust(loaded.clients, { logger: options.logger, now: new Date() });
 
   /** `take` puts a loaded value to use and says whether it differs from the one before. */
   function follow<Value>(
@@ -57,14 +67,13 @@ export async function openLiveMaterial(options: LiveMaterialOptions): Promise<Li
   }
 
   return {
-    tls,
+    loaded,
     secrets: () => secrets,
-    watch(onTls) {
-      const replace = (part: Partial<TlsMaterial>): boolean => {
-        if (current === null) return false;
+    watch(onMaterial) {
+      const replace = (part: Partial<ReceiverMaterial>): boolean => {
         const next = { ...current, ...part };
         if (printOf(next) === printOf(current)) return false;
-        onTls(next);
+        onMaterial(next);
         current = next;
         return true;
       };
@@ -85,11 +94,11 @@ export async function openLiveMaterial(options: LiveMaterialOptions): Promise<Li
 
 function createReport({ logger, metrics }: LiveMaterialOptions) {
   return {
-    loaded(material: Material, current: TlsMaterial | null): void {
+    loaded(material: Material, current: ReceiverMaterial): void {
       metrics.materialReloads.inc({ material, outcome: 'loaded' });
-      if (material === 'lean_chain' && current?.clients)
+      if (material === 'lean_chain' && current.clients)
         reportTrust(current.clients, { logger, now: new Date() });
-      const leaf = material === 'server_certificate' ? current?.pair.leaf : undefined;
+      const leaf = material === 'server_certificate' ? current.pair?.leaf : undefined;
       const facts = leaf && describeCertificate(leaf, new Date());
       logger.write('material_reloaded', {
         material,
@@ -105,12 +114,11 @@ function createReport({ logger, metrics }: LiveMaterialOptions) {
   };
 }
 
-function measureExpiry(current: TlsMaterial | null, metrics: Metrics): void {
-  if (current === null) return;
+function measureExpiry({ pair, clients }: ReceiverMaterial, metrics: Metrics): void {
   const gauge = metrics.certificateExpirySeconds;
-  gauge.set({ material: 'server_certificate' }, secondsLeft([current.pair.leaf]));
-  if (current.clients === null) return;
-  const { anchors, crls } = current.clients;
+  if (pair !== null) gauge.set({ material: 'server_certificate' }, secondsLeft([pair.leaf]));
+  if (clients === null) return;
+  const { anchors, crls } = clients;
   gauge.set({ material: 'lean_chain' }, secondsLeft(anchors.certificates));
   if (crls === null) return;
   const ends = crls.lists.lists.map(({ nextUpdateMs }) => ({ validToDate: new Date(nextUpdateMs) }));
@@ -123,6 +131,11 @@ function secondsLeft(dated: readonly { validToDate: Date }[]): number {
 }
 
 /** Equal for equal files. */
-function printOf({ pair, clients }: TlsMaterial): string {
-  return [pair.certPem, pair.keyPem, clients?.anchors.pem ?? '', ...(clients?.crls?.pems ?? [])].join('\n');
+function printOf({ pair, clients }: ReceiverMaterial): string {
+  return [
+    pair?.certPem ?? '',
+    pair?.keyPem ?? '',
+    clients?.anchors.pem ?? '',
+    ...(clients?.crls?.pems ?? []),
+  ].join('\n');
 }

@@ -4,7 +4,8 @@ import { AppError } from '../core/app-error.ts';
 import { secretList } from '../config/env-fields.ts';
 import { readSecretFile, type ReceiverConfig } from '../config/load-config.ts';
 import { loadCaBundle, loadCrls, loadKeyPair, type KeyPair } from '../tls/tls-material.ts';
-import type { ClientTrust } from './tls-server.ts';
+import type { ClientTrust } from '../tls/tls-server.ts';
+import { judgesCertificate } from './caller-rules.ts';
 
 export interface MaterialSource<Value> {
   readonly files: readonly string[];
@@ -14,7 +15,7 @@ export interface MaterialSource<Value> {
 interface MaterialSources {
   /** null: a proxy ends TLS. */
   readonly pair: MaterialSource<KeyPair> | null;
-  /** null: no client certificate is asked for. */
+  /** null: no client certificate is looked at. */
   readonly clients: MaterialSource<ClientTrust> | null;
   /** null: the secrets came as a variable, or are not used. */
   readonly secrets: MaterialSource<readonly string[]> | null;
@@ -32,8 +33,7 @@ function pairSource(config: ReceiverConfig): MaterialSources['pair'] {
 
 function clientsSource(config: ReceiverConfig): MaterialSources['clients'] {
   const { LEAN_CA_FILE: caFile, LEAN_CRL_FILE: crlFile } = config;
-  const asksForCertificate = config.VERIFY.includes('certificate') || config.VERIFY_SHADOW === 'certificate';
-  if (!asksForCertificate || caFile === undefined) return null;
+  if (!judgesCertificate(config) || caFile === undefined) return null;
   return {
     files: crlFile === undefined ? [caFile] : [caFile, crlFile],
     load: async () => ({

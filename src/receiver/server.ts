@@ -1,6 +1,7 @@
 // The public HTTP listener around the judgements: reads one POST as raw bytes and says what became of it.
 // Never answers 200 before the bytes are durable, and never answers with a byte of the request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import {
@@ -12,6 +13,7 @@ import {
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { createChainCache, type ChainCache } from '../tls/chain-cache.ts';
+import { judgeCertificate } from '../tls/judge-certificate.ts';
 import type { LeafPin } from '../tls/leaf-pins.ts';
 import type { ClientPolicy } from '../tls/path-rules.ts';
 import { acceptBody, judgeHead, type AcceptanceRules } from './accept-delivery.ts';
@@ -23,13 +25,21 @@ import {
   type DeliveryReport,
 } from './delivery-record.ts';
 import { createListener, type Listener, type ListenerLimits, type ListenerOptions } from './listener.ts';
-import { createPeerReader, type PeerReader } from './peer-certificate.ts';
-import type { TlsMaterial } from './tls-server.ts';
-import { judgeCertificate } from './verify-delivery.ts';
+import { createPeerReader, type PeerReader } from '../tls/peer-certificate.ts';
+import {
+  createForwardedSource,
+  createSocketSource,
+  type ForwardedSourceOptions,
+} from '../tls/presented-certificate.ts';
+import type { TlsMaterial } from '../tls/tls-server.ts';
+import type { ReceiverMaterial } from './live-material.ts';
 
 export interface ReceiverServerOptions extends Omit<AcceptanceRules, 'peers' | 'now'> {
-  /** null: a proxy ended TLS, and plain HTTP is spoken here. */
-  readonly tls: TlsMaterial | null;
+  /** Without a pair of our own a proxy ended TLS, and plain HTTP is spoken here. */
+  readonly material: ReceiverMaterial;
+  /** null: a certificate is what the TLS connection shows, and every forwarding header is ignored. */
+  readonly forwarded: ForwardedSourceOptions | null;
+  readonly proxyProtocol: ListenerOptions['proxyProtocol'];
   readonly pins: readonly LeafPin[];
   readonly clientPolicy: ClientPolicy;
   /** The system's clock when left out. */
@@ -45,22 +55,23 @@ export interface ReceiverServerOptions extends Omit<AcceptanceRules, 'peers' | '
 export interface ReceiverServer {
   /** Resolves with the port; rejects with node:net's error (EADDRINUSE, EACCES and so on). */
   listen(address: { host: string; port: number }): Promise<number>;
-  /** For new handshakes. When the anchors changed, connections of before are let go after their present answer. */
-  replaceTls(material: TlsMaterial): void;
+  /** For new handshakes and requests. When the anchors changed, TLS connections of before end with their next answer. */
+  replaceMaterial(material: ReceiverMaterial): void;
   /** Stops accepting, finishes what is in flight within `timeoutMs`, then cuts what is left. */
   close(options: { timeoutMs: number }): Promise<void>;
 }
 
 export async function createReceiverServer(options: ReceiverServerOptions): Promise<ReceiverServer> {
-  const { logger, metrics, tls, pins, clientPolicy, listenerLimits: limits = {} } = options;
+  const { logger, metrics, pins, clientPolicy: policy, forwarded, proxyProtocol } = options;
   const { now = () => new Date(), chains = createChainCache() } = options;
-  let trust = tls?.clients ?? null;
-  const peers = createPeerReader({ pins, policy: clientPolicy, trust: () => trust, chains });
+  let trust = options.material.clients;
+  const source = forwarded === null ? createSocketSource() : createForwardedSource(forwarded);
+  const peers = createPeerReader({ source, pins, policy, trust: () => trust, chains });
   const errors = createConnectionErrors({ logger, metrics });
   const maxConnections = Math.max(256, 4 * options.inFlightLimit);
   const listeners: Listener[] = [];
   const report = createDeliveryReport({ logger, metrics });
-  const track = createTracking({ errors, report });
+  const track = createTracking({ errors, report, sourceOf: (socket) => listener?.sourceOf(socket) });
   const app = Fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes,
@@ -71,11 +82,12 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
       refuse(reply, track({ request, response: reply.raw }), 'NOT_FOUND'),
     serverFactory(handle) {
       const listener = createListener({
-        tls,
+        tls: tlsOf(options.material),
         judgePeer: handshakeJudge({ options, peers, now }),
+        proxyProtocol,
         maxConnections,
         errors,
-        limits,
+        limits: { ...(forwarded && forwardingLimits), ...options.listenerLimits },
         handle,
       });
       listeners.push(listener);
@@ -96,8 +108,9 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
   await app.ready();
   return {
     listen: (address) => listener.listen(address),
-    replaceTls(material) {
-      listener.replaceTls(material);
+    replaceMaterial(material) {
+      const tls = tlsOf(material);
+      if (tls !== null) listener.replaceTls(tls);
       trust = material.clients;
     },
     async close(closing) {
@@ -107,6 +120,13 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
   };
 }
 
+/** A forwarded chain of three RSA-4096 certificates takes some 9 kB of the bytes that all headers share. */
+const forwardingLimits = { maxHeaderBytes: 32_768 };
+
+function tlsOf({ pair, clients }: ReceiverMaterial): TlsMaterial | null {
+  return pair && { pair, clients };
+}
+
 /** Who decides at the end of a handshake: nobody where the certificate is only looked at, we ourselves, or (null) node:tls. */
 function handshakeJudge(parts: {
   options: ReceiverServerOptions;
@@ -114,18 +134,22 @@ function handshakeJudge(parts: {
   now: () => Date;
 }): ListenerOptions['judgePeer'] {
   const { options, peers, now } = parts;
-  if (options.shadowCertificate) return () => null;
+  if (options.shadow === 'certificate') return () => null;
   if (options.clientPolicy.purpose === 'clientAuth') return null;
-  return (socket) => judgeCertificate(peers.read(socket, now()));
+  return (socket) => judgeCertificate(peers.read({ socket, rawHeaders: [] }, now()));
 }
 
 /** Begins the record of a request, which leaves its line and figures when the answer has left or the sender has. */
 type Tracking = (exchange: { request: IncomingMessage; response: ServerResponse }) => DeliveryRecord;
 
-function createTracking(parts: { errors: ConnectionErrors; report: DeliveryReport }): Tracking {
-  const { errors, report } = parts;
+function createTracking(parts: {
+  errors: ConnectionErrors;
+  report: DeliveryReport;
+  sourceOf: Listener['sourceOf'];
+}): Tracking {
+  const { errors, report, sourceOf } = parts;
   return ({ request, response }) => {
-    const record = beginRecord(request.socket.remoteAddress);
+    const record = beginRecord(sourceOf(request.socket));
     errors.opened(request, record);
     response.once('close', () => {
       report.finish(record);
@@ -148,6 +172,10 @@ function registerDeliveries({ app, rules, listener, records, metrics }: Registra
   const recordOf = (request: FastifyRequest) => records.get(request) ?? beginRecord(request.ip);
 
   app.addHook('onRequest', (request, reply, done) => {
+    const { socket } = request.raw;
+    // An answer that ends the connection was the last word on it (RFC 9112, 9.6): what came behind is not looked at, and
+    // nothing would say when it is over.
+    if (ended.has(socket) || socket.destroyed) return void reply.hijack();
     const record = recordOf(request);
     const refusal = judgeHead(rules, { request, record, inFlight });
     if (refusal !== null) return refuse(reply, record, refusal);
@@ -166,7 +194,9 @@ function registerDeliveries({ app, rules, listener, records, metrics }: Registra
     const record = recordOf(request);
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
     record.outcome = await acceptBody(rules, { request, record, body });
-    return send(reply, { outcome: record.outcome, close: listener.mustClose(request.raw.socket) });
+    const { socket } = request.raw;
+    if (record.outcome === 'accepted' && record.proof !== 'none') listener.markProven(socket);
+    return send(reply, { outcome: record.outcome, close: listener.mustClose(socket) });
   });
 
   app.setErrorHandler((error, request, reply) => {
@@ -203,13 +233,19 @@ interface Answer {
   readonly retryAfterSeconds: number | null;
 }
 
+/** Connections whose last answer has been given. */
+const ended = new WeakSet<Socket>();
+
 function send(
   reply: FastifyReply,
   { outcome, close }: { outcome: DeliveryOutcome | RequestRefusal; close: boolean },
 ): FastifyReply {
   const { status, retryAfterSeconds } = answers[outcome];
   reply.code(status).header('content-type', 'application/json; charset=utf-8');
-  if (close) reply.header('connection', 'close');
+  if (close) {
+    ended.add(reply.request.raw.socket);
+    reply.header('connection', 'close');
+  }
   if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds));
   if (outcome === 'METHOD_NOT_ALLOWED') reply.header('allow', 'POST');
   return reply.send(JSON.stringify(outcome === 'accepted' ? { outcome } : { code: outcome }));

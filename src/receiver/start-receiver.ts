@@ -13,12 +13,13 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Readiness } from '../observability/readiness.ts';
 import { openIntakeQueue } from '../queue/intake-queue.ts';
 import { parseKeyRing } from '../sealing/key-ring.ts';
-import type { ClientPolicy } from '../tls/path-rules.ts';
+import { callerRules } from './caller-rules.ts';
 import { createKeeper } from './durability.ts';
 import { createForwardReport } from './forward-report.ts';
 import { startForwarder, type Forwarder } from './forwarder.ts';
 import { openLiveMaterial, type LiveMaterial } from './live-material.ts';
 import { createReceiverServer, type ReceiverServer } from './server.ts';
+import { reportCallerTrust } from './trust-report.ts';
 
 export interface StartReceiverOptions {
   readonly config: ReceiverConfig;
@@ -84,6 +85,7 @@ interface Ending {
 async function openParts(options: StartReceiverOptions & Ending): Promise<Parts> {
   const { config, logger, metrics, reloadIntervalMs: intervalMs, opened, closingTime } = options;
   checkJournalPlace(options);
+  reportCallerTrust(config, logger);
   const material = await openLiveMaterial({ config, logger, metrics, ...(intervalMs && { intervalMs }) });
   opened.add(() => material.close());
   const sealed = config.PAYLOAD_SEALING === 'on' && config.PAYLOAD_KEYS !== undefined;
@@ -108,7 +110,7 @@ async function openParts(options: StartReceiverOptions & Ending): Promise<Parts>
   const port = await server.listen({ host, port: wanted }).catch((error: unknown) => {
     throw listenFailure(error, { variable: 'PORT', port: wanted });
   });
-  material.watch((tls) => server.replaceTls(tls));
+  material.watch((next) => server.replaceMaterial(next));
   const timer = setInterval(
     () => measure({ journal, forwarder, material, metrics }),
     measureIntervalMs,
@@ -137,14 +139,10 @@ function checkJournalPlace({ config, logger }: StartReceiverOptions): void {
 function createServer({ options, material, journal, forwarder }: ServerParts): Promise<ReceiverServer> {
   const { config, logger, metrics } = options;
   const waitsForStore = config.ACK_AFTER === 'stored';
-  const { VERIFY: mode } = config;
   return createReceiverServer({
     webhookPath: config.WEBHOOK_PATH,
-    verify: { certificate: mode.includes('certificate'), signature: mode.includes('signature') },
-    shadowCertificate: config.VERIFY_SHADOW === 'certificate',
-    tls: material.tls,
-    pins: config.LEAN_CLIENT_NAMES ?? [],
-    clientPolicy: clientPolicyOf(config),
+    ...callerRules(config),
+    material: material.loaded,
     secrets: () => material.secrets(),
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     inFlightLimit: config.IN_FLIGHT_LIMIT,
@@ -160,14 +158,6 @@ function createServer({ options, material, journal, forwarder }: ServerParts): P
     logger,
     metrics,
   });
-}
-
-function clientPolicyOf({
-  LEAN_CLIENT_PURPOSE: purpose,
-  LEAN_CLIENT_NAMES: names = [],
-}: ReceiverConfig): ClientPolicy {
-  if (purpose === 'clientAuth') return { purpose };
-  return { purpose, keyPins: names.filter(({ kind }) => kind === 'spki').map(({ value }) => value) };
 }
 
 function runParts(running: StartReceiverOptions & Ending & { parts: Parts }): RunningReceiver {

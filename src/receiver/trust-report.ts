@@ -1,8 +1,11 @@
-// Says in the log whom the receiver trusts to vouch for clients, and what of that deserves a look soon.
+// Says in the log whose word the receiver takes about callers, and what of that deserves a look soon.
 // Never decides anything: what is refused is refused when it is loaded or judged.
+import type { ReceiverConfig } from '../config/load-config.ts';
 import type { Logger } from '../observability/logger.ts';
+import { forwardedFormats } from '../tls/forwarded-certificate.ts';
 import { describeCertificate } from '../tls/tls-material.ts';
-import type { ClientTrust } from './tls-server.ts';
+import type { ClientTrust } from '../tls/tls-server.ts';
+import { forwardedFormat, judgesCertificate } from './caller-rules.ts';
 
 const dayMs = 86_400_000;
 /** From its next update on a list refuses every delivery, so there must be time to fetch another. */
@@ -36,4 +39,20 @@ export function reportTrust(
       days_left: daysLeft,
     });
   }
+}
+
+/** One line at the start: from whom what is believed. And one more where nobody has tried that against the real proxy. */
+export function reportCallerTrust(config: ReceiverConfig, logger: Logger): void {
+  const format = forwardedFormat(config);
+  const own = judgesCertificate(config) ? 'the TLS connection' : 'nobody';
+  logger.write('caller_trust', {
+    tls_ends_at: config.TLS_TERMINATION,
+    certificate_from: format === null ? own : 'trusted proxies',
+    forwarded_headers: format === null ? undefined : forwardedFormats[format].headers.join(','),
+    proxy_protocol: config.PROXY_PROTOCOL,
+    trusted_proxies: config.TRUSTED_PROXIES?.join(','),
+  });
+  if (format === null || forwardedFormats[format].isProven) return;
+  const problem = `${format} is written from documents and samples; compare what your proxy really sends`;
+  logger.write('config_warning', { failure_code: 'UNPROVEN', variable: 'FORWARDED_CERT_HEADER', problem });
 }

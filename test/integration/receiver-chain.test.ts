@@ -7,7 +7,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createChainCache } from '../../src/tls/chain-cache.ts';
 import { verifyClientChain } from '../../src/tls/certificate-chain.ts';
 import type { LeafPin } from '../../src/tls/leaf-pins.ts';
-import type { ClientTrust } from '../../src/receiver/tls-server.ts';
+import type { ClientTrust } from '../../src/tls/tls-server.ts';
 import { clientTls, connectRaw, send, type Sending } from '../support/lean-sender.ts';
 import { createPki, issueLeaf, spkiPin, testPki, type Identity, type Pki } from '../support/pki.ts';
 import {
@@ -111,7 +111,7 @@ describe('on an open connection', () => {
     socket.write(`${head}\r\n{}${head}`);
     await once(socket, 'data');
     const { pair } = tlsMaterialOf(pki, 'certificate');
-    server.server.replaceTls({ pair, clients: await clients() });
+    server.server.replaceMaterial({ pair, clients: await clients() });
     socket.write('\r\n{}');
     expect((await received).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 401']);
     await expect.poll(() => refusals(server)).toEqual({ [reason]: 1 });
@@ -223,50 +223,6 @@ describe('a verifier that fails', () => {
     await expect.poll(() => linesOf(server, 'connection_refused')).toHaveLength(1);
     expect(server.kept).toEqual([]);
   });
-
-  it('costs no delivery where it only looks', async () => {
-    const server = await start({ chains, mode: 'signature', shadowCertificate: true });
-    expect(await send(fromLean(server, pki))).toMatchObject({ status: 200 });
-    await expect
-      .poll(() => linesOf(server, 'delivery'))
-      .toMatchObject([{ certificate_shadow: 'would_refuse', error: expect.stringContaining('TypeError') }]);
-  });
-});
-
-describe('VERIFY=signature with VERIFY_SHADOW=certificate', () => {
-  it.each<[string, () => Promise<Identity | undefined>, object]>([
-    ["Lean's own", async () => pki.lean.webhookClient, { verdict: 'agreed', reason: 'none' }],
-    ['none', async () => undefined, { verdict: 'would_refuse', reason: 'NOT_PRESENTED' }],
-    ["a stranger's", async () => pki.rogue, { verdict: 'would_refuse', reason: 'ISSUER_NOT_FOUND' }],
-    ["another customer's", async () => pki.otherCustomer, { verdict: 'would_refuse', reason: 'NOT_ON_LIST' }],
-    [
-      'an expired one',
-      () => leanLeaf({ notAfter: new Date(Date.now() - 1_000) }),
-      { verdict: 'would_refuse', reason: 'EXPIRED' },
-    ],
-    [
-      'one for servers',
-      () => leanLeaf({ eku: ['serverAuth'] }),
-      { verdict: 'would_refuse', reason: 'PURPOSE_NOT_ALLOWED' },
-    ],
-  ])(
-    'lets a signed delivery in whatever the certificate, and says what it would have come to: %s',
-    async (_whose, presented, labels) => {
-      const server = await start({ mode: 'signature', shadowCertificate: true });
-      const caller = await presented();
-      expect(await send(fromLean(server, pki, { identity: caller }))).toMatchObject({ status: 200 });
-      expect(await send(fromLean(server, pki, { identity: caller, secret: 'wrong' }))).toMatchObject({
-        status: 401,
-      });
-      await expect
-        .poll(async () => (await server.metrics.shadowVerdicts.get()).values)
-        .toEqual([{ labels, value: 1 }]);
-      const [line] = linesOf(server, 'delivery');
-      expect(line).toMatchObject({ outcome: 'accepted', certificate_shadow: Object.values(labels)[0] });
-      expect(await refusals(server)).toEqual({});
-      expect(server.kept).toMatchObject([{ proof: 'signature' }]);
-    },
-  );
 });
 
 function leanLeaf(leaf: Partial<Parameters<typeof issueLeaf>[0]> = {}): Promise<Identity> {

@@ -154,7 +154,7 @@ describe('replaced material', () => {
     const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ...clientTls(fromLean(server, pki)) });
     expect(await send(fromLean(server, pki, { agent }))).toMatchObject({ status: 200 });
     const next = await createPki();
-    server.server.replaceTls({
+    server.server.replaceMaterial({
       ...tlsMaterialOf(next, 'certificate'),
       clients: tlsMaterialOf(pki, 'certificate').clients,
     });
@@ -174,7 +174,7 @@ describe('replaced material', () => {
     await expect.poll(async () => (await server.metrics.inFlight.get()).values[0]?.value).toBe(1);
     const next = await createPki();
     const { pair } = tlsMaterialOf(pki, 'certificate');
-    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: null } });
+    server.server.replaceMaterial({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: null } });
     gate.resolve(1);
     expect(await busy).toMatchObject({ status: 200, headers: { connection: 'close' } });
     expect(await idle.received).toBe('');
@@ -190,7 +190,7 @@ describe('replaced material', () => {
     await way.begun;
     const next = await createPki();
     const { pair } = tlsMaterialOf(pki, 'certificate');
-    server.server.replaceTls({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: null } });
+    server.server.replaceMaterial({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: null } });
     way.release();
     expect(await reply).toBe('refused');
     expect(server.kept).toEqual([]);
@@ -203,7 +203,7 @@ describe('replaced material', () => {
     const reply = send(fromLean({ url: way.url }, pki));
     await way.begun;
     const { pair } = tlsMaterialOf(await createPki(), 'certificate');
-    server.server.replaceTls({ pair, clients: tlsMaterialOf(pki, 'certificate').clients });
+    server.server.replaceMaterial({ pair, clients: tlsMaterialOf(pki, 'certificate').clients });
     way.release();
     expect(await reply).toMatchObject({ status: 200 });
     way.close();
@@ -215,7 +215,7 @@ it('revocation lists refuse a revoked certificate, let the others in, and refuse
   const { leanRoot, leanIntermediate } = pki.issuers;
   const { pair } = tlsMaterialOf(pki, 'certificate');
   const replaceLists = (...crls: string[]) =>
-    server.server.replaceTls({
+    server.server.replaceMaterial({
       pair,
       clients: { anchors: anchorsOf(pki.leanChainPem), crls: crlsOf(...crls) },
     });

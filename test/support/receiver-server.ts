@@ -10,10 +10,12 @@ import {
   type ReceiverServer,
   type ReceiverServerOptions,
 } from '../../src/receiver/server.ts';
-import type { TlsMaterial } from '../../src/receiver/tls-server.ts';
+import type { ForwardedFormat } from '../../src/tls/forwarded-certificate.ts';
 import { readRevocationLists } from '../../src/tls/revocation-list.ts';
 import type { CaBundle, CrlSet } from '../../src/tls/tls-material.ts';
+import type { ClientTrust, TlsMaterial } from '../../src/tls/tls-server.ts';
 import { readTrustBundle } from '../../src/tls/trust-bundle.ts';
+import { createTrustedNetworks } from '../../src/tls/trusted-networks.ts';
 import type { Sending } from './lean-sender.ts';
 import type { Pki } from './pki.ts';
 
@@ -35,12 +37,19 @@ interface TestServerOptions extends Partial<
     | 'clientPolicy'
     | 'now'
     | 'chains'
-    | 'shadowCertificate'
+    | 'shadow'
+    | 'proxyProtocol'
   >
 > {
   readonly mode: VerifyMode;
   /** null speaks plain HTTP, as behind a proxy. */
   readonly pki: Pki | null;
+  /** How a proxy forwards certificates, from which networks (loopback when left out), and who may have issued them. */
+  readonly forwarded?: {
+    readonly format: ForwardedFormat;
+    readonly trusted?: readonly string[];
+    readonly clients: ClientTrust;
+  };
   readonly journal?: DeliveryJournal;
   readonly journalDeadlineMs?: number;
   readonly stored?: { signal: StoredSignal; ackDeadlineMs: number };
@@ -57,7 +66,7 @@ export interface TestServer {
 }
 
 export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
-  const { mode, pki, journalDeadlineMs = 2_000, journal, stored, ...rest } = options;
+  const { mode, pki, forwarded, journalDeadlineMs = 2_000, journal, stored, ...rest } = options;
   const kept: Delivery[] = [];
   const memory = { append: (delivery: Delivery) => Promise.resolve(kept.push(delivery)) };
   const { logger, lines } = collectLines();
@@ -65,8 +74,14 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   const server = await createReceiverServer({
     webhookPath: '/webhooks/lean',
     verify: { certificate: mode.includes('certificate'), signature: mode.includes('signature') },
-    shadowCertificate: false,
-    tls: pki && tlsMaterialOf(pki, rest.shadowCertificate ? 'certificate' : mode),
+    shadow: null,
+    material: pki
+      ? tlsMaterialOf(pki, rest.shadow === 'certificate' ? 'certificate' : mode)
+      : { pair: null, clients: forwarded?.clients ?? null },
+    forwarded: forwarded
+      ? { format: forwarded.format, proxies: createTrustedNetworks(forwarded.trusted ?? ['127.0.0.0/8']) }
+      : null,
+    proxyProtocol: null,
     pins: leanPins,
     clientPolicy: { purpose: 'clientAuth' },
     secrets: () => [testSecret],

@@ -1,22 +1,11 @@
 // What the environment may say, what is refused, and that no message or summary repeats a secret.
 import { describe, expect, it } from 'vitest';
 import { summarizeConfig } from '../../src/config/config-summary.ts';
-import { secretNames, type Role } from '../../src/config/env-schema.ts';
+import { secretNames } from '../../src/config/env-schema.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { AppError } from '../../src/core/app-error.ts';
+import { problemsOf, receiverEnv as receiver } from '../support/config-problems.ts';
 
 const key = Buffer.alloc(32, 7).toString('base64');
-const receiver = {
-  LEAN_ENVIRONMENT: 'sandbox',
-  LEAN_REGION: 'sa',
-  VERIFY: 'certificate+signature',
-  LEAN_CA_FILE: 'lean.pem',
-  LEAN_CLIENT_NAMES: 'dns:webhooks.leantech.me',
-  LEAN_WEBHOOK_SECRET: 'old-secret,new-secret',
-  TLS_CERT_FILE: 'server.crt',
-  TLS_KEY_FILE: 'server.key',
-  REDIS_URL: 'redis://user:hunter2@redis.internal:6379/1',
-};
 const worker = {
   LEAN_ENVIRONMENT: 'production',
   LEAN_REGION: 'ae',
@@ -27,19 +16,6 @@ const worker = {
   REDIS_URL: 'rediss://redis.internal:6379',
   DATABASE_URL: 'postgres://lean:p%40ss@db.internal/lean',
 };
-
-function problemsOf(role: Role, env: Record<string, string | undefined>): string[] {
-  try {
-    loadConfig(role, env);
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'CONFIG_INVALID') throw error;
-    return error.message
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim());
-  }
-  return [];
-}
 
 describe('loadConfig', () => {
   it('gives a receiver its values, parsed, with defaults, frozen', () => {
@@ -148,27 +124,6 @@ describe('the rules between variables', () => {
       { LEAN_ENVIRONMENT: 'production', PAYLOAD_KEYS: key, LEAN_APP_TOKEN: 't' },
       'LEAN_ENVIRONMENT',
     ],
-    ['VERIFY_SHADOW', 'receiver', { VERIFY_SHADOW: 'signature' }, 'VERIFY_SHADOW'],
-    [
-      'a shadow of a certificate that decides already',
-      'receiver',
-      { VERIFY_SHADOW: 'certificate' },
-      'VERIFY_SHADOW',
-    ],
-    [
-      'a shadow without the names it needs',
-      'receiver',
-      { VERIFY: 'signature', VERIFY_SHADOW: 'certificate', LEAN_CLIENT_NAMES: '' },
-      'LEAN_CLIENT_NAMES',
-    ],
-    [
-      'a shadow behind a proxy',
-      'receiver',
-      { VERIFY: 'signature', VERIFY_SHADOW: 'certificate', TLS_TERMINATION: 'proxy' },
-      'VERIFY_SHADOW',
-    ],
-    ['FORWARDED_CERT_HEADER', 'receiver', { FORWARDED_CERT_HEADER: 'nginx' }, 'FORWARDED_CERT_HEADER'],
-    ['PROXY_PROTOCOL=on', 'receiver', { PROXY_PROTOCOL: 'on' }, 'PROXY_PROTOCOL'],
     [
       'LEAN_CLIENT_PURPOSE=serverAuth without a pinned key',
       'receiver',
@@ -181,8 +136,6 @@ describe('the rules between variables', () => {
     ['LEAN_API_VERSION=v1', 'receiver', { LEAN_API_VERSION: 'v1' }, 'LEAN_API_VERSION'],
     ['LEAN_CLIENT_SECRET', 'receiver', { LEAN_CLIENT_SECRET: 'x' }, 'LEAN_CLIENT_SECRET'],
     ['SYNC_DATA beyond the default', 'receiver', { SYNC_DATA: 'accounts, identity' }, 'SYNC_DATA'],
-    ['a certificate forwarded by a proxy', 'receiver', { TLS_TERMINATION: 'proxy' }, 'TLS_TERMINATION'],
-    ['TRUSTED_PROXIES', 'receiver', { TRUSTED_PROXIES: '10.0.0.0/8' }, 'TRUSTED_PROXIES'],
     ['OPS_TOKEN', 'receiver', { OPS_TOKEN: 'operations-token-1' }, 'OPS_TOKEN'],
     [
       'a list of networks that are none',
@@ -210,12 +163,6 @@ describe('the rules between variables', () => {
     expect(problemsOf('worker', { ...bare, LEAN_ENVIRONMENT: 'sandbox' })).toEqual([]);
   });
 
-  it('let a proxy end TLS in front of a receiver that checks signatures', () => {
-    const { TLS_CERT_FILE: _cert, TLS_KEY_FILE: _key, ...others } = receiver;
-    const env = { ...others, TLS_TERMINATION: 'proxy', VERIFY: 'signature' };
-    expect(loadConfig('receiver', env)).toMatchObject({ TLS_TERMINATION: 'proxy' });
-  });
-
   it('let one process for development go without engines and our certificate', () => {
     const { REDIS_URL: _, ...others } = receiver;
     expect(problemsOf('all', { ...others, LEAN_APP_TOKEN: 'token-1' })).toEqual([]);
@@ -228,16 +175,6 @@ describe('the rules between variables', () => {
     ]);
     expect(problemsOf('migrate', worker)).toEqual([]);
     expect(problemsOf('ops', {})).toEqual([]);
-  });
-
-  it('warn that a certificate alone proves no addressee', () => {
-    const { warnings } = loadConfig('receiver', { ...receiver, VERIFY: 'certificate' });
-    expect(warnings).toMatchObject([{ code: 'ADDRESSEE_UNPROVEN', variable: 'VERIFY' }]);
-  });
-
-  it('say loudly that nothing is verified', () => {
-    const { warnings } = loadConfig('receiver', { ...receiver, VERIFY: 'none' });
-    expect(warnings).toMatchObject([{ variable: 'VERIFY', problem: expect.stringContaining('ANYBODY') }]);
   });
 
   it('point at a slip of the pen and leave other programs alone', () => {

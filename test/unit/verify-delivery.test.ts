@@ -1,6 +1,6 @@
 // The one judgement about a certificate: every part of it has to say yes.
 import { expect, it } from 'vitest';
-import { judgeCertificate, type PeerCertificate } from '../../src/receiver/verify-delivery.ts';
+import { judgeCertificate, type PeerCertificate } from '../../src/tls/judge-certificate.ts';
 import type { ChainVerdict } from '../../src/tls/certificate-chain.ts';
 
 const accepted: ChainVerdict = {
@@ -20,6 +20,8 @@ const refused = (reason: 'EXPIRED' | 'KEY_PIN_REQUIRED'): Partial<PeerCertificat
 });
 const lean: PeerCertificate = {
   sha256: '00',
+  leafDer: new Uint8Array(),
+  keyPin: '',
   names: 'dns:webhooks.leantech.me',
   chain: accepted,
   isVerifiedByTls: true,
@@ -30,7 +32,7 @@ it.each<[string, Partial<PeerCertificate>]>([
   ['when the handshake verified it too', {}],
   ['when the handshake is not asked', { isVerifiedByTls: null }],
 ])("a certificate is Lean's %s", (_when, changes) => {
-  expect(judgeCertificate({ ...lean, ...changes })).toBeNull();
+  expect(judgeCertificate({ kind: 'presented', peer: { ...lean, ...changes } })).toBeNull();
 });
 
 it.each<[string, Partial<PeerCertificate> | null, string, string]>([
@@ -45,5 +47,6 @@ it.each<[string, Partial<PeerCertificate> | null, string, string]>([
   ['that is not on the list', { isLean: false }, 'CERTIFICATE_NOT_LEAN', 'NOT_ON_LIST'],
   ['whose key is not pinned', refused('KEY_PIN_REQUIRED'), 'CERTIFICATE_NOT_LEAN', 'KEY_PIN_REQUIRED'],
 ])('a certificate %s is refused', (_which, changes, code, reason) => {
-  expect(judgeCertificate(changes && { ...lean, ...changes })).toEqual({ code, reason });
+  const peer = changes && { ...lean, ...changes };
+  expect(judgeCertificate(peer ? { kind: 'presented', peer } : { kind: 'absent' })).toEqual({ code, reason });
 });
