@@ -12,9 +12,17 @@ try {
     schema: config.DATABASE_SCHEMA,
     developmentSocket: './data/dev/sql.sock',
     write: (text) => process.stdout.write(`${text}\n`),
+    untilInterrupted,
   });
 } catch (error) {
   if (!(error instanceof AppError)) throw error;
   process.stderr.write(`${error.code}: ${error.message}\n`);
   process.exitCode = 2;
+}
+
+/** A second interrupt ends the process the hard way: the handlers are gone by then. */
+function untilInterrupted(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
 }

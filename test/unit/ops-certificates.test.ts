@@ -66,6 +66,7 @@ async function check({ env }: Setting, ...options: string[]): Promise<{ code: nu
     schema: 'lean',
     developmentSocket: '',
     write: (text) => written.push(text),
+    untilInterrupted: () => new AbortController().signal,
   });
   return { code, output: written.join('\n') };
 }

@@ -1,0 +1,58 @@
+// What a command of the operator's command line is. Each group of commands has a file of its own with a table of them.
+import type { Config } from '../config/load-config.ts';
+
+export interface OperatorContext {
+  readonly config: Config;
+  readonly databaseUrl: string | undefined;
+  readonly schema: string;
+  /** Where a running `npm start` answers when there is no database URL. */
+  readonly developmentSocket: string;
+  /** One line, or several, of output. */
+  readonly write: (text: string) => void;
+  /** For commands that run until the operator stops them. From this call on an interrupt ends the command in order. */
+  readonly untilInterrupted: () => AbortSignal;
+}
+
+export interface CommandCall {
+  /** What stands behind the command's own words. */
+  readonly operands: readonly string[];
+  /** Values of the command's own options, by name without the dashes. */
+  readonly values: Readonly<Record<string, string | undefined>>;
+  /** One JSON text, or one a line, instead of text for people. */
+  readonly json: boolean;
+}
+
+export interface OperatorCommand {
+  /** The command's words and operands, as the help shows them. */
+  readonly usage: string;
+  readonly does: string;
+  /** Options that take a value: name → what it means, with its default. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** The exit code: 0 ok, 1 warning, 2 problem. Throws UsageError, or AppError for what went wrong. */
+  run(call: CommandCall, context: OperatorContext): Promise<number>;
+}
+
+/** By the command's words, `sql` or `certificates check`. */
+export type CommandGroup = Readonly<Record<string, OperatorCommand>>;
+
+/** The command line makes no sense; its message says why, and the help follows. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export function refuseOperands({ operands }: CommandCall): void {
+  if (operands.length > 0) throw new UsageError('this command takes nothing more');
+}
+
+/** A whole number within its bounds; `fallback` when the option is not given. Throws UsageError. */
+export function numberOption(
+  { values }: CommandCall,
+  option: { name: string; fallback: number; min: number; max: number },
+): number {
+  const { name, fallback, min, max } = option;
+  const text = values[name];
+  if (text === undefined) return fallback;
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new UsageError(`--${name} takes a whole number from ${min} to ${max}`);
+}
