@@ -8,8 +8,13 @@ import type { FailureCode } from '../core/failure-codes.ts';
 import type { Instant } from '../core/instant.ts';
 import { readInstant } from '../core/local-date.ts';
 import { isJsonObject, parseLossless } from '../core/lossless-json.ts';
+import { repeatsKey } from '../core/repeated-keys.ts';
 import { wireOptionalId } from './wire-values.ts';
 import { wireEnvelopeSchema } from './wire-webhook.ts';
+
+/** What is odd about a body that is read all the same. DUPLICATE_KEY: of a repeated key the last value counts. */
+export const envelopeWarnings = ['DUPLICATE_KEY'] as const;
+export type EnvelopeWarning = (typeof envelopeWarnings)[number];
 
 export interface ReadableEnvelope {
   readonly kind: 'readable';
@@ -26,6 +31,7 @@ export interface ReadableEnvelope {
   readonly customerId: string | null;
   /** Only of `results.ready`. */
   readonly resultsId: string | null;
+  readonly warnings: readonly EnvelopeWarning[];
 }
 
 export interface UnreadableEnvelope {
@@ -41,7 +47,7 @@ export function readEnvelope(rawBody: Uint8Array): Envelope {
   const parsed = parseBody(rawBody);
   if (parsed.code !== null)
     return { kind: 'unreadable', eventKey: eventKey(null, rawBody), code: parsed.code };
-  const { body } = parsed;
+  const { body, warnings } = parsed;
   const eventId = typeof body['event_id'] === 'string' ? body['event_id'] : null;
   const key = eventKey(eventId, rawBody);
   const envelope = wireEnvelopeSchema.safeParse(body);
@@ -57,6 +63,7 @@ export function readEnvelope(rawBody: Uint8Array): Envelope {
     timestampText: storable(timestamp),
     message: storable(message),
     ...readIds(type, isJsonObject(payload) ? payload : {}),
+    warnings,
   };
 }
 
@@ -69,7 +76,11 @@ export function canonicalPayloadHash(type: string, payload: unknown): string {
 }
 
 type ParsedBody =
-  | { readonly code: null; readonly body: Record<string, unknown> }
+  | {
+      readonly code: null;
+      readonly body: Record<string, unknown>;
+      readonly warnings: readonly EnvelopeWarning[];
+    }
   | { readonly code: UnreadableEnvelope['code'] };
 
 function parseBody(rawBody: Uint8Array): ParsedBody {
@@ -77,7 +88,8 @@ function parseBody(rawBody: Uint8Array): ParsedBody {
   if (text === null) return { code: 'EVENT_NOT_JSON' };
   try {
     const body = parseLossless(text);
-    return isJsonObject(body) ? { code: null, body } : { code: 'EVENT_NOT_OBJECT' };
+    if (!isJsonObject(body)) return { code: 'EVENT_NOT_OBJECT' };
+    return { code: null, body, warnings: repeatsKey(text) ? ['DUPLICATE_KEY'] : [] };
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return { code: error.code === 'PAYLOAD_TOO_DEEP' ? 'EVENT_TOO_DEEP' : 'EVENT_NOT_JSON' };

@@ -8,8 +8,8 @@ const keyIdBytes = 8;
 
 /** Survives a structured clone, so it can be handed to a worker thread. */
 export interface KeyRing {
-  /** The id of the key that seals: 16 hex digits, the first 8 bytes of the key's SHA-256. */
-  readonly sealingKeyId: string;
+  /** The id of the key that seals: 16 hex digits, the first 8 bytes of the key's SHA-256. Null: it only opens. */
+  readonly sealingKeyId: string | null;
   /** Every key by its id. */
   readonly keys: ReadonlyMap<string, KeyObject>;
 }
@@ -39,6 +39,19 @@ export function parseKeyRing(keysBase64: readonly string[]): KeyRing {
     throw new AppError('PAYLOAD_KEY_INVALID', problems.join('; '));
   }
   return { sealingKeyId, keys };
+}
+
+export interface SealingSettings {
+  readonly keysBase64: readonly string[] | undefined;
+  /** `off` seals nothing from now on; what was sealed before still opens. */
+  readonly sealing: 'on' | 'off';
+}
+
+/** The ring of a process, null without keys. Throws PAYLOAD_KEY_INVALID. */
+export function readKeyRing({ keysBase64, sealing }: SealingSettings): KeyRing | null {
+  if (keysBase64 === undefined) return null;
+  const ring = parseKeyRing(keysBase64);
+  return sealing === 'on' ? ring : { ...ring, sealingKeyId: null };
 }
 
 function keyIdOf(key: Uint8Array): string {

@@ -9,8 +9,18 @@ export type SealedPurpose = 'delivery' | 'event' | 'raw';
 
 export interface SealedRecord {
   readonly purpose: SealedPurpose;
-  /** delivery: `<journalId>:<sequence>`; event: the event key; raw: `<table>:<primary key joined by ':'>`. */
+  /** delivery: `<journalId>:<sequence>`; event: the event key; raw: see `rawRecord`. */
   readonly recordId: string;
+}
+
+/**
+ * `<table>:<primary key joined by ':'>`. A ':' within any part but the last is escaped, so that no two keys of a table
+ * are one record.
+ */
+export function rawRecord(table: string, primaryKey: readonly string[]): SealedRecord {
+  const last = primaryKey.at(-1) ?? '';
+  const first = primaryKey.slice(0, -1).map((part) => part.replaceAll('%', '%25').replaceAll(':', '%3A'));
+  return { purpose: 'raw', recordId: [table, ...first, last].join(':') };
 }
 
 // Layout: version(1), then for a sealed one key id(8) nonce(12) ciphertext tag(16).
@@ -22,9 +32,9 @@ const nonceBytes = 12;
 const nonceEnd = keyIdEnd + nonceBytes;
 const tagBytes = 16;
 
-/** Seals with the ring's first key; without a ring the payload is only put into the envelope (version 0). */
+/** Seals with the ring's first key; without one that seals the payload is only put into the envelope (version 0). */
 export function seal(keyRing: KeyRing | null, record: SealedRecord, plaintext: Uint8Array): Uint8Array {
-  if (keyRing === null) {
+  if (keyRing === null || keyRing.sealingKeyId === null) {
     const envelope = new Uint8Array(1 + plaintext.length);
     envelope[0] = plainVersion;
     envelope.set(plaintext, 1);

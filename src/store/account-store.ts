@@ -5,7 +5,7 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { normalizerVersion, type CanonicalAccount } from '../core/canonical.ts';
 import type { Instant } from '../core/instant.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
-import { seal } from '../sealing/seal.ts';
+import { rawRecord, seal } from '../sealing/seal.ts';
 import type { Executor } from './database.ts';
 import { isNotNewerThan, isOutdated } from './freshness.ts';
 import type { Tables } from './tables.ts';
@@ -39,8 +39,8 @@ export async function upsertAccounts(
 ): Promise<UpsertedAccounts> {
   const rows = new Map(
     accounts.map((account) => {
-      const recordId = `accounts:${entityId}:${account.accountId}`;
-      const raw = seal(keyRing, { purpose: 'raw', recordId }, Buffer.from(account.raw));
+      const record = rawRecord('accounts', [entityId, account.accountId]);
+      const raw = seal(keyRing, record, Buffer.from(account.raw));
       const refreshed = refreshedAt?.at ?? null;
       return [account.accountId, accountRow(account, { entityId, customerId, syncId, refreshed, raw })];
     }),

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { normalizerVersion, type CanonicalBalance } from '../core/canonical.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
-import { seal } from '../sealing/seal.ts';
+import { rawRecord, seal } from '../sealing/seal.ts';
 import type { Executor } from './database.ts';
 import { addCounts, nothingStored, type StoredCounts } from './stored-counts.ts';
 import { writeTolerantly } from './tolerant-write.ts';
@@ -50,7 +50,7 @@ function keyOf({ balanceType, currency, reportedAt }: CanonicalBalance): string 
 function balanceRow(balance: CanonicalBalance, options: UpsertBalances) {
   const { entityId, accountId, customerId, keyRing } = options;
   const { balanceType, currency, reportedAt } = balance;
-  const recordId = ['balances', entityId, accountId, balanceType, currency, reportedAt.at].join(':');
+  const record = rawRecord('balances', [entityId, accountId, balanceType, currency, reportedAt.at]);
   return {
     entity_id: entityId,
     account_id: accountId,
@@ -63,7 +63,7 @@ function balanceRow(balance: CanonicalBalance, options: UpsertBalances) {
     credit_debit_indicator: balance.creditDebitIndicator,
     credit_lines: canonicalJson(balance.creditLines),
     normalizer_version: normalizerVersion,
-    raw: seal(keyRing, { purpose: 'raw', recordId }, Buffer.from(balance.raw)),
+    raw: seal(keyRing, record, Buffer.from(balance.raw)),
     warnings: balance.warnings,
   };
 }

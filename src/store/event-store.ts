@@ -63,6 +63,16 @@ export async function concludeEvent(
   return numUpdatedRows === 1n;
 }
 
+/** Takes away what an event said and whose it is; part of the transaction that concludes it. */
+export async function forgetContents(transaction: Executor, eventKey: string): Promise<void> {
+  await transaction
+    .updateTable('webhook_events')
+    .set({ body: null, entity_id: null, customer_id: null, updated_at: sql`now()` })
+    .where('event_key', '=', eventKey)
+    .where('concluded_at', 'is', null)
+    .execute();
+}
+
 /** Lean, asked with our own token, knows the event's entity. */
 export async function recordOwnership(executor: Executor, eventKey: string): Promise<void> {
   await executor

@@ -12,6 +12,8 @@ export interface IntakeDelivery {
   readonly type: string | null;
   readonly entityId: string | null;
   readonly customerId: string | null;
+  /** Only of `results.ready`. */
+  readonly resultsId?: string | null;
   readonly occurredAt: Instant | null;
   readonly occurredAtText: string | null;
   /** ISO 8601, UTC, milliseconds. */
@@ -20,6 +22,8 @@ export interface IntakeDelivery {
   /** `received` waits for its handler; the other two are concluded on arrival. */
   readonly state: 'received' | 'ignored' | 'quarantined';
   readonly failureCode: FailureCode | null;
+  /** What is odd about it although it could be read; none when left out. */
+  readonly warnings?: readonly string[];
   readonly rawBody: Uint8Array;
   /** Equal for equal payloads; of the raw bytes where there is no payload to read. */
   readonly payloadHash: string;
@@ -66,9 +70,14 @@ export function asConflicts(groups: readonly DeliveryGroup[]): DeliveryGroup[] {
     groups.map(({ first, ...group }) => ({
       ...group,
       key: conflictKey(first.eventKey, first.rawBody),
-      first: { ...first, state: 'quarantined', failureCode: 'EVENT_BODY_CONFLICT' },
+      first: isErased(first) ? first : { ...first, state: 'quarantined', failureCode: 'EVENT_BODY_CONFLICT' },
     })),
   );
+}
+
+/** Of such a delivery no byte is kept, whatever else is the matter with it. */
+export function isErased({ failureCode }: IntakeDelivery): boolean {
+  return failureCode === 'CUSTOMER_ERASED';
 }
 
 /** Keys are ASCII, so this is the order of bytes. */

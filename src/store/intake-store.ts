@@ -4,12 +4,14 @@ import { sql, type RawBuilder } from 'kysely';
 import { sha256Hex } from '../core/event-key.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import { seal } from '../sealing/seal.ts';
+import { judgeArrivals } from './arrival-rules.ts';
 import { appendChanges } from './change-store.ts';
 import { databaseFailure } from './database-failures.ts';
 import type { Database, TablesTransaction } from './database.ts';
 import {
   asConflicts,
   groupDeliveries,
+  isErased,
   strongestProof,
   type DeliveryGroup,
   type IntakeDelivery,
@@ -20,6 +22,8 @@ export interface StoreBatchOptions {
   readonly deliveries: readonly IntakeDelivery[];
   /** Seals each kept body for the purpose `event` and its key. */
   readonly keyRing: KeyRing | null;
+  /** EVENT_KEY_KEEP_DAYS: an event older than that is set aside. Left out: none is too old. */
+  readonly eventKeyKeepDays?: number | undefined;
 }
 
 export interface OpenEvent {
@@ -55,10 +59,9 @@ type StoreGroups = (storing: Storing, groups: readonly DeliveryGroup[]) => Promi
 
 function storeOnce(
   database: Database,
-  { jobId, deliveries, keyRing }: StoreBatchOptions,
+  { jobId, deliveries, keyRing, eventKeyKeepDays }: StoreBatchOptions,
   store: StoreGroups,
 ): Promise<StoredBatch> {
-  const rounds = groupDeliveries(deliveries);
   return database.transaction(async (transaction) => {
     const { numInsertedOrUpdatedRows } = await transaction
       .insertInto('intake_batches')
@@ -66,9 +69,11 @@ function storeOnce(
       .onConflict((conflict) => conflict.column('job_id').doNothing())
       .executeTakeFirstOrThrow();
     if (numInsertedOrUpdatedRows === 0n) {
-      const keys = rounds[0]?.map(({ key }) => key) ?? [];
+      const keys = deliveries.map(({ eventKey }) => eventKey);
       return { alreadyStored: true, openEvents: await openAmong(transaction, keys), concluded: [] };
     }
+    const judged = await judgeArrivals(database, transaction, { deliveries, eventKeyKeepDays });
+    const rounds = groupDeliveries(judged);
     const storing = { database, transaction, keyRing };
     const rows: StoredRow[] = [];
     const refused: DeliveryGroup[] = [];
@@ -109,7 +114,8 @@ async function openAmong(transaction: TablesTransaction, keys: readonly string[]
 
 /** An event that nobody handles is told to the application, unless it might be meant for somebody else. */
 async function recordIgnored(transaction: TablesTransaction, rows: readonly StoredRow[]): Promise<void> {
-  const ignored = rows.filter((row) => row.inserted && row.state === 'ignored');
+  // Of an erased customer nothing is told.
+  const ignored = rows.filter((row) => row.inserted && row.state === 'ignored' && row.failure_code === null);
   const asked = ignored.flatMap((row) => (row.entity_id === null ? [] : [row.entity_id]));
   const known = await knownEntities(transaction, asked);
   await appendChanges(
@@ -198,12 +204,13 @@ const columns = {
   body_sha256: 'text',
   payload_hash: 'text',
   failure_code: 'text',
+  warnings: 'text[]',
 } as const;
 type Column = keyof typeof columns;
-type EventRow = Readonly<Record<Column, string | number | null>>;
+type EventRow = Readonly<Record<Column, string | number | readonly string[] | null>>;
 
 function toRow({ key, first, count, proof }: DeliveryGroup, keyRing: KeyRing | null): EventRow {
-  const body = seal(keyRing, { purpose: 'event', recordId: key }, first.rawBody);
+  const body = isErased(first) ? null : seal(keyRing, { purpose: 'event', recordId: key }, first.rawBody);
   return {
     event_key: key,
     event_id: first.eventId,
@@ -217,10 +224,11 @@ function toRow({ key, first, count, proof }: DeliveryGroup, keyRing: KeyRing | n
     proof,
     state: first.state,
     delivery_count: count,
-    body: Buffer.from(body).toString('base64'),
+    body: body && Buffer.from(body).toString('base64'),
     body_sha256: sha256Hex(first.rawBody),
     payload_hash: first.payloadHash,
     failure_code: first.failureCode,
+    warnings: first.warnings ?? [],
   };
 }
 

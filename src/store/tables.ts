@@ -1,4 +1,4 @@
-// The tables as kysely sees them, one interface a table; the SQL beside it is `schema-0001.ts`.
+// The tables as kysely sees them, one interface a table; the SQL beside it is `schema-0001.ts` and `schema-0002.ts`.
 // Money comes and goes as decimal text, 64-bit numbers as bigint, instants go in as ISO text and come out as Date.
 import type { ColumnType, Generated } from 'kysely';
 
@@ -46,6 +46,8 @@ export interface WebhookEventsTable extends Stamped {
   tries: Generated<number>;
   failure_code: string | null;
   concluded_at: OptionalInstant;
+  /** What was odd about the body and did not keep it from being read; codes of a closed list. */
+  warnings: ColumnType<string[], string[] | undefined, string[]>;
 }
 
 export interface IntakeBatchesTable extends Stamped {
@@ -256,6 +258,22 @@ export interface InstallationTable extends Stamped {
   environment: string;
   region: string;
   app_token_sha256: string | null;
+  /** Makes the HMACs of `erasures`. */
+  erasure_key: Generated<Uint8Array>;
+}
+
+export interface ErasuresTable extends Stamped {
+  /** Hex HMAC-SHA-256 of kind and id. */
+  subject_hmac: string;
+  kind: ColumnType<'customer' | 'entity' | 'results', string, string>;
+  erased_at: Instant;
+  /** When a connection made after the erasure was heard of: what is dated after the erasure counts again. */
+  lifted_at: OptionalInstant;
+}
+
+/** Every key that a worker has sealed with. */
+export interface PayloadKeysTable extends Stamped {
+  key_id: string;
 }
 
 export interface Tables {
@@ -272,4 +290,6 @@ export interface Tables {
   changes: ChangesTable;
   change_feed_state: ChangeFeedStateTable;
   installation: InstallationTable;
+  erasures: ErasuresTable;
+  payload_keys: PayloadKeysTable;
 }

@@ -5,7 +5,7 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { normalizerVersion, type CanonicalTransaction } from '../core/canonical.ts';
 import type { Instant } from '../core/instant.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
-import { seal } from '../sealing/seal.ts';
+import { rawRecord, seal } from '../sealing/seal.ts';
 import type { Database, Executor } from './database.ts';
 import { numberFingerprints } from './fingerprint-numbers.ts';
 import { isOutdated } from './freshness.ts';
@@ -55,7 +55,7 @@ export async function upsertTransactions(
 
 function transactionRow(item: CanonicalTransaction, options: UpsertTransactions) {
   const { entityId, accountId, customerId, syncId, refreshedAt, keyRing } = options;
-  const recordId = `transactions:${entityId}:${accountId}:${item.transactionId}`;
+  const record = rawRecord('transactions', [entityId, accountId, item.transactionId]);
   return {
     entity_id: entityId,
     account_id: accountId,
@@ -85,7 +85,7 @@ function transactionRow(item: CanonicalTransaction, options: UpsertTransactions)
     superseded_by: null,
     supersede_rule: null,
     normalizer_version: normalizerVersion,
-    raw: seal(keyRing, { purpose: 'raw', recordId }, Buffer.from(item.raw)),
+    raw: seal(keyRing, record, Buffer.from(item.raw)),
     warnings: item.warnings,
   };
 }

@@ -17,6 +17,7 @@ import { concludeEvent, readEvent, type Conclusion, type StoredEvent } from '../
 import { openStepJobs } from '../store/sync-step-store.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import { conclude } from './conclude-event.ts';
+import { unlessErased } from './erased-event.ts';
 import { handlerFor } from './event-dispatch.ts';
 import type { EventHandler, FollowUps, HandlerAnswer } from './event-handler.ts';
 import type { JobReport } from './job-report.ts';
@@ -88,7 +89,7 @@ async function applyEvent(deps: EventJobDeps, event: StoredEvent): Promise<JobRe
   const handler = handlerFor(envelope.type);
   if (handler === null) return ignoreEvent(deps, event, envelope);
   if (!(await isOurs(deps, event, envelope))) return askWhoseItIs(deps, event);
-  return handleEvent(deps, event, { envelope, handler });
+  return handleEvent(deps, event, { envelope, handler: unlessErased(handler) });
 }
 
 function openEventBody({ keyRing }: EventJobDeps, { eventKey, body }: StoredEvent): OpenedBody {

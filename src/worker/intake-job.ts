@@ -18,9 +18,11 @@ import type { StepBack } from './step-back.ts';
 export interface IntakeJobDeps {
   readonly database: Database;
   readonly keyRing: KeyRing | null;
+  /** EVENT_KEY_KEEP_DAYS; left out, no event is too old. */
+  readonly eventKeyKeepDays?: number;
   readonly eventQueue: Pick<EventQueue, 'add'>;
   readonly stepBack: StepBack;
-  readonly metrics: Pick<Metrics, 'events'>;
+  readonly metrics: Pick<Metrics, 'events' | 'eventWarnings'>;
 }
 
 type DeliveriesJob = Extract<IntakeJob, { v: 1 }>;
@@ -42,8 +44,11 @@ export function createIntakeJob(deps: IntakeJobDeps) {
         jobId: job.id,
         deliveries: opened,
         keyRing: deps.keyRing,
+        eventKeyKeepDays: deps.eventKeyKeepDays,
       });
       for (const { state } of stored.concluded) deps.metrics.events.inc({ state });
+      const warned = opened.filter(({ warnings = [] }) => warnings.length > 0);
+      if (!stored.alreadyStored) countWarnings(deps, warned);
       if (stored.openEvents.length > 0) await deps.eventQueue.add(stored.openEvents.map(toEventJob));
       deps.stepBack.answered();
       return {
@@ -51,6 +56,7 @@ export function createIntakeJob(deps: IntakeJobDeps) {
         outcome: stored.alreadyStored ? 'already_stored' : 'stored',
         deliveries: deliveries.length,
         events: stored.openEvents.length,
+        ...(warned.length > 0 && { warned: warned.length }),
       };
     } catch (error) {
       const away = deps.stepBack.delayFor(error);
@@ -59,6 +65,12 @@ export function createIntakeJob(deps: IntakeJobDeps) {
       return { verdict, outcome: away.code, deliveries: deliveries.length, error };
     }
   };
+}
+
+function countWarnings({ metrics }: IntakeJobDeps, warned: readonly IntakeDelivery[]): void {
+  for (const { warnings = [] } of warned) {
+    for (const warning of warnings) metrics.eventWarnings.inc({ warning });
+  }
 }
 
 export function toEventJob({ eventKey, replayCount }: OpenEvent) {
@@ -112,9 +124,11 @@ function readDelivery(
     type: envelope.type,
     entityId: envelope.entityId,
     customerId: envelope.customerId,
+    resultsId: envelope.resultsId,
     occurredAt: envelope.timestamp,
     occurredAtText: envelope.timestampText,
     payloadHash: canonicalPayloadHash(envelope.type, envelope.payload),
+    warnings: envelope.warnings,
     state: isHandled(envelope.type) ? 'received' : 'ignored',
     failureCode: null,
   };

@@ -12,6 +12,8 @@ export interface JobReport {
   readonly operation?: string;
   readonly deliveries?: number;
   readonly events?: number;
+  /** Deliveries that were read although something about them is odd. */
+  readonly warned?: number;
   /** Anything thrown on the way that did not change the verdict. */
   readonly error?: unknown;
 }
@@ -35,7 +37,7 @@ export function reportJobs<Name extends QueueName>(options: ReportOptions<Name>)
     const startedAt = performance.now();
     const write = (report: Omit<JobReport, 'verdict'>) => {
       const durationMs = Math.round(performance.now() - startedAt);
-      const { outcome, eventType, operation, deliveries, events, error } = report;
+      const { outcome, eventType, operation, deliveries, events, warned, error } = report;
       const labels = { queue: queueName, outcome };
       metrics.jobs.inc(labels);
       metrics.jobSeconds.observe(labels, durationMs / 1000);
@@ -49,6 +51,7 @@ export function reportJobs<Name extends QueueName>(options: ReportOptions<Name>)
         operation,
         deliveries,
         events,
+        warned,
         error,
       });
     };

@@ -1,5 +1,6 @@
 // Makes jobs again for whatever Postgres says is unfinished, so that nothing depends on Redis remembering. A plain
 // timer in every worker; adding a job that is still there changes nothing.
+import { machineClock, type Clock } from '../core/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { EventQueue, SyncQueue } from '../queue/work-queues.ts';
@@ -9,6 +10,7 @@ import { openEvents, type OpenEventsCursor, type OpenEventsPage } from '../store
 import { openStepsPage, type OpenStepsCursor, type OpenStepsPage } from '../store/sync-step-pages.ts';
 import { toEventJob } from './intake-job.ts';
 import { startTimer, type RepeatingTimer, type TimerAnswer } from './repeating-timer.ts';
+import type { Retention } from './retention.ts';
 
 export interface ReconcilerOptions {
   readonly database: Database;
@@ -18,12 +20,18 @@ export interface ReconcilerOptions {
   readonly installationId: string;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'reconciled'>;
+  /** What else each round does, once nothing is left to queue. */
+  readonly retention?: Pick<Retention, 'run'>;
   /** Between two rounds, varied by a fifth; 30,000 when left out. */
   readonly intervalMs?: number;
   /** What was touched more recently still has its job; 60,000 when left out. */
   readonly olderThanMs?: number;
   /** Of each kind, before the next ones are asked for; 1,000 when left out. */
   readonly limit?: number;
+  /** The machine's when left out. */
+  readonly clock?: Clock;
+  /** From 0 to 1, for the jitter. */
+  readonly random?: () => number;
 }
 
 const defaultIntervalMs = 30_000;
@@ -72,11 +80,19 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
       running = false;
     }
     if (hasMore) return 'again';
+    if (!missed) await options.retention?.run();
     return missed ? 'soon' : 'rest';
   }
 
   const onError = (error: unknown): void => logger.write('reconcile', { outcome: 'failed', error });
-  const timer = startTimer({ intervalMs, jitter: 0.2, run: round, onError });
+  const timer = startTimer({
+    intervalMs,
+    jitter: 0.2,
+    run: round,
+    onError,
+    ...(options.clock && { clock: options.clock }),
+    ...(options.random && { random: options.random }),
+  });
   return {
     ...timer,
     jobsMissed() {
@@ -92,8 +108,8 @@ async function reconcile(
   options: ReconcilerOptions & { olderThanMs: number },
   from: Progress,
 ): Promise<Progress> {
-  const { eventQueue, syncQueue, logger, metrics } = options;
-  const startedAt = performance.now();
+  const { eventQueue, syncQueue, logger, metrics, clock = machineClock } = options;
+  const startedAt = clock.nowMs();
   await publishInstallation(options);
   const pages = await readPages(options, from);
   if (pages === null) return { events: 'end', steps: 'end' };
@@ -104,7 +120,7 @@ async function reconcile(
   metrics.reconciled.inc({ kind: 'event' }, events.length);
   metrics.reconciled.inc({ kind: 'step' }, steps.length);
   if (events.length + steps.length > 0) {
-    const durationMs = Math.round(performance.now() - startedAt);
+    const durationMs = Math.round(clock.nowMs() - startedAt);
     logger.write('reconcile', {
       outcome: 'queued',
       events: events.length,

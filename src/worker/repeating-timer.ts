@@ -1,5 +1,6 @@
 // Runs something again and again, one run at a time: after a pause, or at once when woken. Never lets a failed run
 // end the repetition.
+import { machineClock, type Clock } from '../core/clock.ts';
 
 export interface RepeatingTimer {
   /** Cuts the pause short; during a run, another follows it at once. Wakes in between count once. */
@@ -16,6 +17,10 @@ interface TimerOptions {
   /** `again`: there is more, go on without a pause; `soon`: something could not be done, try again in a second. */
   readonly run: () => Promise<TimerAnswer>;
   readonly onError: (error: unknown) => void;
+  /** The machine's when left out. */
+  readonly clock?: Clock;
+  /** From 0 to 1, for the jitter. */
+  readonly random?: () => number;
 }
 
 export type TimerAnswer = 'again' | 'soon' | 'rest';
@@ -23,7 +28,8 @@ export type TimerAnswer = 'again' | 'soon' | 'rest';
 const soonMs = 1_000;
 
 /** The first run comes at once. */
-export function startTimer({ intervalMs, jitter = 0, run, onError }: TimerOptions): RepeatingTimer {
+export function startTimer(options: TimerOptions): RepeatingTimer {
+  const { intervalMs, jitter = 0, run, onError, clock = machineClock, random = Math.random } = options;
   const closing = new AbortController();
   let woken = false;
   let endPause: (() => void) | null = null;
@@ -48,10 +54,10 @@ export function startTimer({ intervalMs, jitter = 0, run, onError }: TimerOption
 
   function pause(aboutMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const pauseMs = aboutMs * (1 + jitter * (2 * Math.random() - 1));
-      const timer = setTimeout(resolve, pauseMs);
+      const pauseMs = aboutMs * (1 + jitter * (2 * random() - 1));
+      const cancel = clock.after(pauseMs, resolve);
       endPause = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });

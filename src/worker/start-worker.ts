@@ -10,9 +10,10 @@ import type { JobHandler } from '../queue/job-processor.ts';
 import { startJobRunner, type JobRunner, type RunnerEvent } from '../queue/job-runner.ts';
 import type { QueueName } from '../queue/queue-names.ts';
 import { openEventQueue, openSyncQueue, type EventQueue, type SyncQueue } from '../queue/work-queues.ts';
-import { parseKeyRing, type KeyRing } from '../sealing/key-ring.ts';
+import { readKeyRing, type KeyRing } from '../sealing/key-ring.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { checkInstallation } from '../store/installation-store.ts';
+import { findMissingKeys, recordSealingKey } from '../store/payload-key-store.ts';
 import { createBankSlots } from './bank-slots.ts';
 import { startChangePublisher } from './change-publisher.ts';
 import { startDatabaseCheck } from './database-check.ts';
@@ -22,6 +23,7 @@ import { reportJobs, type ReportingHandler } from './job-report.ts';
 import { openLeanAccess, type LeanAccess } from './lean-access.ts';
 import { createProveEntity } from './prove-entity.ts';
 import { startReconciler } from './reconciler.ts';
+import { createRetention, type Retention } from './retention.ts';
 import { createStepBack, type StepBack } from './step-back.ts';
 import { createCallLean } from './sync-call.ts';
 import { handleSyncJob } from './sync-job.ts';
@@ -47,7 +49,7 @@ const intakeConcurrency = 4;
 /** Above the 130 s that one call to Lean may take. */
 const syncDeadlineMs = 150_000;
 
-/** Throws SCHEMA_OUTDATED, WRONG_INSTALLATION, TLS_MATERIAL_INVALID, PAYLOAD_KEY_INVALID, or what the database throws. */
+/** Throws SCHEMA_OUTDATED, WRONG_INSTALLATION, TLS_MATERIAL_INVALID, PAYLOAD_KEY_INVALID, PAYLOAD_KEY_MISSING, or what the database throws. */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const opened = createOpened();
   try {
@@ -80,10 +82,7 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
   const { config, logger, metrics, readiness } = options;
   const redisUrl = required('REDIS_URL', config.REDIS_URL);
   const prefix = required('QUEUE_PREFIX', config.QUEUE_PREFIX);
-  const keyRing =
-    config.PAYLOAD_SEALING === 'on' && config.PAYLOAD_KEYS !== undefined
-      ? parseKeyRing(config.PAYLOAD_KEYS)
-      : null;
+  const keyRing = readKeyRing({ keysBase64: config.PAYLOAD_KEYS, sealing: config.PAYLOAD_SEALING });
   const openedDatabase = options.database ?? openOwnDatabase(options);
   if (options.database === undefined) opened.add(() => openedDatabase.close());
   const installationId = await checkInstallation(openedDatabase, {
@@ -91,6 +90,7 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
     region: required('LEAN_REGION', config.LEAN_REGION),
     appToken: required('LEAN_APP_TOKEN', config.LEAN_APP_TOKEN),
   });
+  await checkKeys(openedDatabase, keyRing, logger);
   const lean = await openLeanAccess({ config, logger, metrics });
   opened.add(() => lean.close());
   const eventQueue = openEventQueue({ url: redisUrl, prefix });
@@ -102,14 +102,17 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
   opened.add(() => check.close());
   const publisher = startChangePublisher(shared);
   opened.add(() => publisher.close());
+  const retention = openRetention({ ...shared, config });
   const reconciler = startReconciler({
     ...shared,
     eventQueue,
     syncQueue,
     installationId,
+    retention,
     ...options.reconciler,
   });
   opened.add(() => reconciler.close());
+  opened.add(() => retention.stop());
   const stepBack = createStepBack({ databaseIsAway: () => !check.state().ok });
   const parts = {
     ...options,
@@ -124,6 +127,37 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
   };
   startRunners(parts, opened);
   readiness.register('database', () => check.state());
+}
+
+/** Throws PAYLOAD_KEY_MISSING when events wait that no key here opens: they would wait for ever. */
+async function checkKeys(database: Database, keyRing: KeyRing | null, logger: Logger): Promise<void> {
+  const { needed, unused } = await findMissingKeys(database, keyRing);
+  if (needed.length > 0) {
+    throw new AppError(
+      'PAYLOAD_KEY_MISSING',
+      `events wait that were sealed with key ${needed.join(', ')}, which PAYLOAD_KEYS does not have`,
+    );
+  }
+  for (const keyId of unused) {
+    const problem = `does not have key ${keyId}: what was sealed with it and is still kept cannot be opened`;
+    logger.write('config_warning', { variable: 'PAYLOAD_KEYS', problem });
+  }
+  if (keyRing !== null) await recordSealingKey(database, keyRing);
+}
+
+function openRetention({
+  config,
+  ...shared
+}: Pick<StartWorkerOptions, 'config' | 'logger' | 'metrics'> & { readonly database: Database }): Retention {
+  return createRetention({
+    ...shared,
+    keepDays: {
+      bodies: config.BODY_KEEP_DAYS,
+      quarantine: config.QUARANTINE_KEEP_DAYS,
+      eventKeys: config.EVENT_KEY_KEEP_DAYS,
+      changes: config.CHANGES_KEEP_DAYS,
+    },
+  });
 }
 
 function required<Value>(name: string, value: Value | undefined): Value {
@@ -219,7 +253,10 @@ function createHandlers(parts: Parts) {
     transactionHistoryDays: config.TRANSACTION_HISTORY_DAYS,
   });
   return {
-    intake: reported('webhook-intake', createIntakeJob({ ...common, eventQueue })),
+    intake: reported(
+      'webhook-intake',
+      createIntakeJob({ ...common, eventKeyKeepDays: config.EVENT_KEY_KEEP_DAYS, eventQueue }),
+    ),
     events: reported('webhook-events', createEventJob({ ...common, syncQueue })),
     sync: reported('lean-sync', sync),
   };

@@ -73,6 +73,8 @@ export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWo
     DATABASE_URL: test.url ?? 'postgres://embedded@127.0.0.1/embedded',
     DATABASE_SCHEMA: test.schema,
     PAYLOAD_KEYS: payloadKey,
+    // The fixtures are as old as they are.
+    EVENT_KEY_KEEP_DAYS: '3650',
     ...changes,
   };
   await stampInstallation(test.database, { environment: 'sandbox', region: 'ae', appToken });

@@ -1,6 +1,6 @@
 // The worker's parts for tests that hand them jobs themselves: a real database, and queues that only remember.
 import { randomUUID } from 'node:crypto';
-import type { Proof } from '../../src/core/delivery.ts';
+import type { JournalBatch, Proof } from '../../src/core/delivery.ts';
 import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
 import type { EventQueueJob, SyncQueueJob } from '../../src/queue/work-queues.ts';
 import type { IntakeJob } from '../../src/queue/job-schemas.ts';
@@ -33,6 +33,8 @@ export interface WorkerParts {
     deliveries: readonly TestDelivery[],
     options?: { jobId?: string; keyRing?: KeyRing | null },
   ): Promise<JobReport>;
+  /** Runs the intake job of a batch as a journal gave it. */
+  take(batch: JournalBatch): Promise<JobReport>;
   /** Runs the job of one event. */
   applyEvent(eventKey: string, options?: { attempt?: number; now?: Date }): Promise<JobReport>;
 }
@@ -60,7 +62,17 @@ export function intakeData(
   };
 }
 
-export function createWorkerParts(database: Database): WorkerParts {
+interface WorkerPartsOptions {
+  /** EVENT_KEY_KEEP_DAYS; left out, no event is too old. */
+  readonly eventKeyKeepDays?: number;
+  /** The one of all tests when left out. */
+  readonly keyRing?: KeyRing | null;
+}
+
+export function createWorkerParts(
+  database: Database,
+  { eventKeyKeepDays, keyRing: ring = testKeyRing }: WorkerPartsOptions = {},
+): WorkerParts {
   const eventJobs: EventQueueJob[] = [];
   const syncJobs: SyncQueueJob[] = [];
   const metrics = createMetrics({ processMetrics: false });
@@ -68,8 +80,12 @@ export function createWorkerParts(database: Database): WorkerParts {
   const syncQueue = { add: (jobs: readonly SyncQueueJob[]) => remember(syncJobs, jobs) };
   const stepBack = createStepBack({ databaseIsAway: () => false });
   const { logger, lines } = createRecordingLogger();
-  const common = { database, keyRing: testKeyRing, stepBack, logger, metrics };
-  const runIntake = createIntakeJob({ ...common, eventQueue });
+  const common = { database, keyRing: ring, stepBack, logger, metrics };
+  const runIntake = createIntakeJob({
+    ...common,
+    eventQueue,
+    ...(eventKeyKeepDays !== undefined && { eventKeyKeepDays }),
+  });
   const { signal } = new AbortController();
   return {
     lines,
@@ -78,6 +94,14 @@ export function createWorkerParts(database: Database): WorkerParts {
     metrics,
     intake: (deliveries, { jobId = `in_${randomUUID()}_1-1`, keyRing = testKeyRing } = {}) =>
       runIntake({ id: jobId, data: intakeData(deliveries, keyRing), attempt: 1, attempts: 10 }, signal),
+    take({ journalId, deliveries }) {
+      const sealed = deliveries.map((delivery) => ({
+        ...delivery,
+        sealed: Buffer.from(delivery.sealed).toString('base64'),
+      }));
+      const data: IntakeJob = { v: 1, journalId, deliveries: sealed };
+      return runIntake({ id: `in_${randomUUID()}_1-1`, data, attempt: 1, attempts: 10 }, signal);
+    },
     applyEvent(eventKey, { attempt = 1, now = new Date() } = {}) {
       const runEvent = createEventJob({ ...common, syncQueue, now: () => now, random: () => 0 });
       return runEvent({ id: 'ev_test', data: { eventKey }, attempt, attempts: 10 }, signal);

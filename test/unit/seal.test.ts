@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseKeyRing } from '../../src/sealing/key-ring.ts';
-import { open, seal, type SealedPurpose, type SealedRecord } from '../../src/sealing/seal.ts';
+import { parseKeyRing, readKeyRing } from '../../src/sealing/key-ring.ts';
+import { open, rawRecord, seal, type SealedPurpose, type SealedRecord } from '../../src/sealing/seal.ts';
 
 const newKey = () => randomBytes(32).toString('base64');
 const oldKey = newKey();
@@ -94,6 +94,44 @@ describe('seal', () => {
     const [one, two] = [seal(ring, record, plaintext), seal(ring, record, plaintext)];
     expect(Buffer.from(one).includes(plaintext)).toBe(false);
     expect(Buffer.compare(one, two)).not.toBe(0);
+  });
+});
+
+describe('rawRecord', () => {
+  it('is another record for every other primary key of a table, whatever is in its parts', () => {
+    const parts = fc.array(fc.string({ unit: fc.constantFrom(':', '%', 'a', '3', 'A') }), {
+      minLength: 3,
+      maxLength: 3,
+    });
+    fc.assert(
+      fc.property(parts, parts, (one, two) => {
+        fc.pre(one.join('\n') !== two.join('\n'));
+        expect(rawRecord('transactions', one)).not.toEqual(rawRecord('transactions', two));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('is the table and the key joined by colons where no part but the last has one', () => {
+    expect(rawRecord('balances', ['e', 'a', '2026-05-01T00:00:00.000Z'])).toEqual({
+      purpose: 'raw',
+      recordId: 'balances:e:a:2026-05-01T00:00:00.000Z',
+    });
+  });
+});
+
+describe('readKeyRing', () => {
+  it('opens what was sealed and seals nothing when sealing is off', () => {
+    const off = readKeyRing({ keysBase64: [newKey(), oldKey], sealing: 'off' });
+    expect(Buffer.from(open(off, record, seal(ring, record, Buffer.from('x')))).toString()).toBe('x');
+    expect(seal(off, record, Buffer.from('x'))[0]).toBe(0);
+  });
+
+  it('is none without keys, and refuses a wrong key also when sealing is off', () => {
+    expect(readKeyRing({ keysBase64: undefined, sealing: 'on' })).toBeNull();
+    expect(failureOf(() => readKeyRing({ keysBase64: ['short'], sealing: 'off' }))).toMatchObject({
+      code: 'PAYLOAD_KEY_INVALID',
+    });
   });
 });
 

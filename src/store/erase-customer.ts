@@ -1,0 +1,171 @@
+// Erases a customer: first it is written down who was erased, so that nothing of theirs is let in again; then their
+// rows go, in small transactions. Repeating it, also after a crash between two of them, ends in the same tables.
+import { sql, type RawBuilder } from 'kysely';
+import { AppError } from '../core/app-error.ts';
+import type { Database, Executor } from './database.ts';
+import { lockEntity } from './entity-lock.ts';
+import { beginErasure, readDigest, recordErasures, type Subject } from './erasure-store.ts';
+
+export interface EraseCustomer {
+  readonly customerId: string;
+  /** What is dated before this, or at it, stays erased even when the customer connects anew. */
+  readonly now: Date;
+  /** Of one transaction; 2,000 when left out. */
+  readonly rowsPerTransaction?: number;
+}
+
+export interface ErasedCustomer {
+  readonly entities: number;
+  /** Rows deleted, by table. */
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+const defaultRowsPerTransaction = 2_000;
+/** Far beyond what one customer may have; nothing adds rows meanwhile, so this only stops a fault of ours. */
+const transactionsLimit = 1_000_000;
+
+/** Every table with rows of a customer, in the order in which they go; an entity's own row is what is found by, so it goes last. */
+export const erasedTables = [
+  // First: whatever is being done for an event right now can then not be committed.
+  'webhook_events',
+  'sync_steps',
+  'sync_runs',
+  'pending_results',
+  'transaction_versions',
+  'transactions',
+  'balances',
+  'accounts',
+  'changes',
+  'entities',
+] as const;
+
+/** Throws SCHEMA_OUTDATED on a database that `migrate` has not stamped, or what the database throws. */
+export async function eraseCustomer(
+  database: Database,
+  { customerId, now, rowsPerTransaction = defaultRowsPerTransaction }: EraseCustomer,
+): Promise<ErasedCustomer> {
+  const entityIds = await recordWho(database, customerId, now);
+  const rows = new Map<string, number>();
+  const erase = async (table: string, entityId: string | null, condition: RawBuilder<unknown>) => {
+    const deleted = await deleteAll(database, { table, entityId, condition, limit: rowsPerTransaction });
+    rows.set(table, (rows.get(table) ?? 0) + deleted);
+  };
+  for (const entityId of entityIds) {
+    await endRuns(database, entityId);
+    for (const { table, condition } of ofEntity(database, entityId)) await erase(table, entityId, condition);
+  }
+  for (const table of ['webhook_events', 'pending_results', 'changes'] as const) {
+    await erase(table, null, sql`customer_id = ${customerId}`);
+  }
+  return { entities: entityIds.length, rows: Object.fromEntries(rows) };
+}
+
+/** From its commit on, whatever arrives for them is dropped. */
+async function recordWho(database: Database, customerId: string, now: Date): Promise<string[]> {
+  return database.transaction(async (transaction) => {
+    await beginErasure(database, transaction);
+    const digest = await readDigest(transaction);
+    if (digest === null) {
+      throw new AppError('SCHEMA_OUTDATED', `schema ${database.schema} was migrated but not stamped`);
+    }
+    const entityIds = await entitiesOf(database, transaction, customerId);
+    const results = await transaction
+      .selectFrom('pending_results')
+      .select('results_id')
+      .where((build) =>
+        build.or([
+          build('customer_id', '=', customerId),
+          ...(entityIds.length > 0 ? [build('entity_id', 'in', entityIds)] : []),
+        ]),
+      )
+      .execute();
+    const subjects: Subject[] = [
+      { kind: 'customer', id: customerId },
+      ...entityIds.map((id) => ({ kind: 'entity', id }) as const),
+      ...results.map(({ results_id: id }) => ({ kind: 'results', id }) as const),
+    ];
+    await recordErasures(transaction, { subjects, digest, now });
+    return entityIds;
+  });
+}
+
+/** Wherever a row says whose it is: an event may have come before its entity was heard of. */
+async function entitiesOf(database: Database, transaction: Executor, customerId: string): Promise<string[]> {
+  const tables = ['entities', 'webhook_events', 'accounts', 'sync_runs', 'pending_results', 'changes'];
+  const parts = tables.map(
+    (table) => sql`select entity_id from ${database.table(table)}
+      where customer_id = ${customerId} and entity_id is not null`,
+  );
+  const { rows } = await sql<{ entity_id: string }>`
+    ${sql.join(parts, sql` union `)} order by entity_id
+  `.execute(transaction);
+  return rows.map((row) => row.entity_id);
+}
+
+/** No call to Lean that is under way can store its reply afterwards, nor add a step. */
+async function endRuns(database: Database, entityId: string): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await lockEntity(database, transaction, entityId);
+    await transaction
+      .updateTable('sync_runs')
+      .set({
+        state: 'failed',
+        failure_code: 'CUSTOMER_ERASED',
+        finished_at: sql<string>`now()`,
+        updated_at: sql`now()`,
+      })
+      .where('entity_id', '=', entityId)
+      .where('state', 'in', ['waiting', 'running'])
+      .execute();
+  });
+}
+
+interface Deletion {
+  readonly table: string;
+  readonly condition: RawBuilder<unknown>;
+}
+
+function ofEntity(database: Database, entityId: string): Deletion[] {
+  const isOfEntity = sql`entity_id = ${entityId}`;
+  const among = (table: string, column: string) =>
+    sql`select ${sql.ref(column)} from ${database.table(table)} where ${isOfEntity}`;
+  // Announcements of results name neither entity nor customer.
+  const announced: Deletion = {
+    table: 'webhook_events',
+    condition: sql`event_key in (${among('pending_results', 'event_key')})`,
+  };
+  return [
+    announced,
+    ...erasedTables.map((table) => ({
+      table,
+      condition: table === 'sync_steps' ? sql`sync_id in (${among('sync_runs', 'sync_id')})` : isOfEntity,
+    })),
+  ];
+}
+
+interface DeleteAll extends Deletion {
+  /** Locked for each transaction, against a step that is being stored. */
+  readonly entityId: string | null;
+  readonly limit: number;
+}
+
+async function deleteAll(
+  database: Database,
+  { table, condition, entityId, limit }: DeleteAll,
+): Promise<number> {
+  let deleted = 0;
+  for (let transactions = 0; transactions < transactionsLimit; transactions += 1) {
+    const rows = await database.transaction(async (transaction) => {
+      if (entityId !== null) await lockEntity(database, transaction, entityId);
+      const { numAffectedRows = 0n } = await sql`
+        delete from ${database.table(table)} where ctid = any (array(
+          select ctid from ${database.table(table)} where ${condition} limit ${limit}
+        ))
+      `.execute(transaction);
+      return Number(numAffectedRows);
+    });
+    deleted += rows;
+    if (rows < limit) break;
+  }
+  return deleted;
+}

@@ -1,0 +1,109 @@
+// From one schema to the next: nothing is lost, workers of the former version go on, and the documents name what is there.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Database } from '../../src/store/database.ts';
+import { stampInstallation } from '../../src/store/installation-store.ts';
+import { migrate, missingMigrations, printMigrations } from '../../src/store/migrate.ts';
+import { schema0001 } from '../../src/store/schema-0001.ts';
+import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+
+let test: TestDatabase;
+let database: Database;
+beforeEach(async () => {
+  test = await openTestDatabase({ migrated: false });
+  ({ database } = test);
+});
+afterEach(() => test.drop());
+
+/** As the first version's `migrate` left it. */
+async function makeFirstSchema(): Promise<void> {
+  await sql`create schema ${sql.id(database.schema)}`.execute(database.db);
+  for (const text of schema0001) {
+    await sql.raw(text.replaceAll('@.', `"${database.schema}".`)).execute(database.db);
+  }
+  const done = database.table('schema_migrations');
+  await sql`create table ${done} (name varchar(255) primary key, timestamp varchar(255) not null)`.execute(
+    database.db,
+  );
+  await sql`insert into ${done} values ('0001-first-schema', '2026-01-01T00:00:00Z')`.execute(database.db);
+}
+
+/** The columns that the first version's worker knows. */
+async function insertAsBefore(eventKey: string): Promise<void> {
+  await sql`
+    insert into ${database.table('webhook_events')} (event_key, received_at, proof, body, body_sha256)
+    values (${eventKey}, now(), 'signature', '\\x00'::bytea, 'hash')
+  `.execute(database.db);
+}
+
+async function namesOf(kind: 'BASE TABLE' | 'VIEW'): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select table_name as name from information_schema.tables
+    where table_schema = ${database.schema} and table_type = ${kind} order by table_name
+  `.execute(database.db);
+  return rows.map(({ name }) => name);
+}
+
+describe('migrating', () => {
+  it('a database of the first version keeps its rows and gives them what is new', async () => {
+    await makeFirstSchema();
+    await insertAsBefore('kept');
+    await sql`
+      insert into ${database.table('installation')} (installation_id, environment, region)
+      values ('installation', 'sandbox', 'ae')
+    `.execute(database.db);
+    expect(await missingMigrations(database)).toEqual(['0002-retention-and-erasure']);
+    expect(await migrate(database)).toEqual(['0002-retention-and-erasure']);
+    const events = await database.db.selectFrom('webhook_events').select(['event_key', 'warnings']).execute();
+    expect(events).toEqual([{ event_key: 'kept', warnings: [] }]);
+    const { erasure_key: key } = await database.db
+      .selectFrom('installation')
+      .select('erasure_key')
+      .executeTakeFirstOrThrow();
+    expect(key).toHaveLength(32);
+  });
+
+  it('leaves a worker of the former version working', async () => {
+    await makeFirstSchema();
+    await migrate(database);
+    await insertAsBefore('written by the former version');
+    expect(await database.db.selectFrom('webhook_events').select('state').execute()).toEqual([
+      { state: 'received' },
+    ]);
+  });
+
+  it('twice does nothing the second time, and gives every installation a key of its own', async () => {
+    await migrate(database);
+    expect(await migrate(database)).toEqual([]);
+    const other = await openTestDatabase();
+    const keys: string[] = [];
+    for (const { database: one } of [test, other]) {
+      await stampInstallation(one, { environment: 'sandbox', region: 'ae', appToken: 'token' });
+      const row = await one.db.selectFrom('installation').select('erasure_key').executeTakeFirstOrThrow();
+      keys.push(Buffer.from(row.erasure_key).toString('hex'));
+    }
+    await other.drop();
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  it('prints what it runs, schema by schema', () => {
+    const printed = printMigrations('mine');
+    expect(printed).toContain('-- 0002-retention-and-erasure');
+    expect(printed).toContain('create table "mine".erasures');
+    expect(printed).not.toContain('@.');
+  });
+});
+
+describe('docs/data-map.md', () => {
+  it('names every table and every view of the database, and no other', async () => {
+    await migrate(database);
+    const text = readFileSync(path.join(import.meta.dirname, '../../docs/data-map.md'), 'utf8');
+    const section = /^## Postgres$(.*?)^## /ms.exec(text)?.[1] ?? '';
+    const named = [...section.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, name]) => name);
+    const there = [...(await namesOf('BASE TABLE')), ...(await namesOf('VIEW'))];
+    expect(new Set(named)).toEqual(new Set(there));
+    expect(named).toHaveLength(there.length);
+  });
+});
