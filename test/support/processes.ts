@@ -16,6 +16,8 @@ export interface RoleProcess {
   readonly pid: number;
   /** Every line of standard output that was JSON, in order. */
   readonly lines: LogLine[];
+  /** Every byte of it, as it came. */
+  readonly stdout: () => Buffer;
   readonly stderr: () => string;
   /** The first line with that event name, or an error when the process ends or the deadline passes first. */
   line(msg: string, deadlineMs?: number): Promise<LogLine>;
@@ -53,11 +55,13 @@ export function startProcess({ command, cwd, env, uid }: ProcessOptions): RolePr
     ...(uid !== undefined && { uid, gid: uid }),
   });
   const lines: LogLine[] = [];
+  const written: Buffer[] = [];
   const waiting = new Set<() => void>();
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
+  child.stdout.on('data', (chunk: Buffer) => written.push(chunk));
   createInterface({ input: child.stdout }).on('line', (text) => {
     lines.push(parseLine(text));
     for (const wake of waiting) wake();
@@ -66,6 +70,7 @@ export function startProcess({ command, cwd, env, uid }: ProcessOptions): RolePr
   return {
     pid: child.pid ?? 0,
     lines,
+    stdout: () => Buffer.concat(written),
     stderr: () => stderr,
     exited,
     kill(signal) {

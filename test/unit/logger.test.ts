@@ -174,6 +174,25 @@ describe('an error in a log line', () => {
     expect(lines.join('')).toMatch(/TypeError|RangeError/);
   });
 
+  it('holds no raw control character and stays short, whatever name, code or message an error has', () => {
+    const { logger, lines } = capture();
+    const tricks = [
+      '\r\n{"level":"error","msg":"forged"}',
+      '\u202e\u0085\u009b\u2028\u200b\ud800',
+      'x'.repeat(100_000),
+    ];
+    for (const trick of tricks) {
+      const error = Object.assign(new Error(trick), { name: trick, code: trick, syscall: trick });
+      logger.write('crashed', { error });
+      logger.write('delivery', { ...accepted, outcome: trick, error: new AppError('NOT_DURABLE', trick) });
+    }
+    for (const line of lines) {
+      expect(line.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+      expect(JSON.parse(line)).not.toHaveProperty('msg', 'forged');
+      expect(line.length).toBeLessThan(1_000);
+    }
+  });
+
   it('keeps the words of a deadline', async () => {
     const { logger, only } = capture();
     const never = new Promise<void>(() => {});

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { sliceItems } from '../../src/core/json-slices.ts';
 import { isJsonObject, LosslessNumber, parseLossless, scanDepth } from '../../src/core/lossless-json.ts';
+import { repeatsKey } from '../../src/core/repeated-keys.ts';
 
 describe('parseLossless', () => {
   it('keeps the digits of every number as the source spells them', () => {
@@ -44,6 +45,45 @@ describe('scanDepth', () => {
 
   it('allows exactly 64 levels', () => {
     expect(scanDepth('['.repeat(64) + ']'.repeat(64))).toBe(64);
+  });
+});
+
+describe('repeatsKey', () => {
+  it.each([
+    '{"a":1,"a":2}',
+    String.raw`{"a":1,"\u0061":2}`,
+    '{"":1,"":2}',
+    '{"a":{"b":[1,{"c":1,"d":[],"c":2}]}}',
+    '[{"a":"}"},{"a":{},"b":"\\"","a":0}]',
+    '{"__proto__":1,"__proto__":2}',
+    ' { "a" : 1 , "a" : 1 } ',
+  ])('finds one in %s', (text) => {
+    expect(() => parseLossless(text)).not.toThrow();
+    expect(repeatsKey(text)).toBe(true);
+  });
+
+  it.each([
+    '{"a":"a","b":["a","a"],"c":{"a":1},"d":[{"a":1},{"a":2}]}',
+    '["a","a",{"a":1}]',
+    String.raw`{"a\"":1,"a":":\"a\":1,"}`,
+    '{"a":1,"A":2,"a ":3}',
+    '"a"',
+  ])('finds none in %s', (text) => {
+    expect(() => parseLossless(text)).not.toThrow();
+    expect(repeatsKey(text)).toBe(false);
+  });
+
+  it('finds none in what a writer of JSON makes, and each that is put in', () => {
+    const anyObject = fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 });
+    fc.assert(
+      fc.property(anyObject, fc.nat(), (value, place) => {
+        const text = JSON.stringify(value);
+        expect(repeatsKey(text)).toBe(false);
+        const keys = Object.keys(value);
+        const again = JSON.stringify(keys[place % keys.length]);
+        expect(repeatsKey(`${text.slice(0, -1)},${again}:0}`)).toBe(true);
+      }),
+    );
   });
 });
 

@@ -86,6 +86,12 @@ describe('readEnvelope', () => {
     expect(read('\uFEFF{"type":"a"}')).toMatchObject({ kind: 'readable', type: 'a' });
   });
 
+  it('warns of a key that is said twice, wherever, and takes the last', () => {
+    const twice = read('{"type":"a","payload":{"customer_id":"first","customer_id":"last"}}');
+    expect(twice).toMatchObject({ kind: 'readable', customerId: 'last', warnings: ['DUPLICATE_KEY'] });
+    expect(read('{"type":"a","payload":{"type":"a"}}')).toMatchObject({ warnings: [] });
+  });
+
   it('hands out no text a column could refuse', () => {
     const text = String.raw`{"type":"a\u0000","message":"\ud800","event_id":"\u0000","payload":{"entity_id":"x\u0000","customer_id":"${'y'.repeat(201)}"}}`;
     expect(read(text)).toMatchObject({
