@@ -15,7 +15,8 @@ import {
 } from '../simulator/expected-tables.ts';
 import { startLeanServer, type LeanServer } from '../simulator/lean-server.ts';
 import { openTestDatabase, startPrivateRedis, type PrivateEngine, type TestDatabase } from './engines.ts';
-import { testPki, webhookClientName, writePki, type Pki } from './pki.ts';
+import { receiverSettings, workerSettings, type DeploymentParts } from './deployment-settings.ts';
+import { testPki, writePki, type Pki } from './pki.ts';
 import { runMigrate, startRole, type RoleProcess } from './processes.ts';
 
 export interface Deployment {
@@ -48,37 +49,18 @@ export async function startDeployment(options: { customers: SimulatedCustomers }
     appToken,
     requireClientCertificate: true,
   });
-  const shared = {
-    LEAN_ENVIRONMENT: 'production',
-    LEAN_REGION: 'ae',
-    REDIS_URL: redis.url,
-    PAYLOAD_KEYS: randomBytes(32).toString('base64'),
-    LEAN_CA_FILE: files.leanChain,
-    OPS_PORT: '0',
+  const parts: DeploymentParts = {
+    files,
+    secret,
+    appToken,
+    payloadKey: randomBytes(32).toString('base64'),
+    redisUrl: redis.url,
+    databaseUrl: database.url ?? '',
+    schema: database.schema,
+    leanUrl: lean.url,
+    dir,
   };
-  const receiverSettings = {
-    ...shared,
-    HOST: '127.0.0.1',
-    VERIFY: 'certificate+signature',
-    LEAN_CLIENT_NAMES: webhookClientName,
-    LEAN_WEBHOOK_SECRET: secret,
-    TLS_CERT_FILE: files.tlsCert,
-    TLS_KEY_FILE: files.tlsKey,
-    JOURNAL_DIR: path.join(dir, 'journal'),
-    JOURNAL_PERSISTENT: 'yes',
-    SHUTDOWN_DELAY_MS: '0',
-  };
-  const workerSettings = {
-    ...shared,
-    DATABASE_URL: database.url ?? '',
-    DATABASE_SCHEMA: database.schema,
-    LEAN_API_URL: lean.url,
-    LEAN_APP_TOKEN: appToken,
-    LEAN_CERT_FILE: files.applicationCert,
-    LEAN_KEY_FILE: files.applicationKey,
-    LEAN_RATE_LIMIT_PER_SECOND: '0',
-  };
-  await runMigrate(workerSettings);
+  await runMigrate(workerSettings(parts));
   const started: RoleProcess[] = [];
   let port = '0';
   return {
@@ -88,14 +70,14 @@ export async function startDeployment(options: { customers: SimulatedCustomers }
     database,
     lean,
     async startReceiver() {
-      const process = startRole('receiver', { ...receiverSettings, PORT: port });
+      const process = startRole('receiver', { ...receiverSettings(parts), PORT: port });
       started.push(process);
       const url = String((await process.line('listening'))['url']);
       ({ port } = new URL(url));
       return { process, url: new URL('/webhooks/lean', url).href };
     },
     async startWorker() {
-      const process = startRole('worker', workerSettings);
+      const process = startRole('worker', workerSettings(parts));
       started.push(process);
       await process.line('listening');
       return process;
