@@ -56,11 +56,22 @@ function terminationProblems(texts: Texts): Problem[] {
   }
   if (!judgesCertificate(texts)) return [];
   const when = 'TLS_TERMINATION=proxy when a certificate is judged';
-  return missing(texts, ['FORWARDED_CERT_HEADER', 'TRUSTED_PROXIES'], when);
+  const problems = missing(texts, ['FORWARDED_CERT_HEADER', 'TRUSTED_PROXIES'], when);
+  return texts.PROXY_PROTOCOL === 'on' ? [...problems, anybodysHeader] : problems;
 }
+
+/** What sends the PROXY header is the peer, so it would be the one to be believed about certificates. */
+const anybodysHeader: Problem = [
+  'PROXY_PROTOCOL',
+  'cannot be on where a certificate is forwarded: a TCP load balancer passes on anybody’s header',
+];
 
 function judgesCertificate({ VERIFY: verify, VERIFY_SHADOW: shadow }: Texts): boolean {
   return verify?.includes('certificate') === true || shadow === 'certificate';
+}
+
+function hasShortSecret({ LEAN_WEBHOOK_SECRET: secrets }: Texts): boolean {
+  return secrets?.split(',').some((secret) => secret.trim().length < leastSecretCharacters) ?? false;
 }
 
 export function callerWarnings(texts: Texts): ConfigWarning[] {
@@ -72,6 +83,8 @@ export function callerWarnings(texts: Texts): ConfigWarning[] {
     texts.VERIFY === 'none' && nothingVerified,
     behindProxy && !readsHeader && texts.FORWARDED_CERT_HEADER !== undefined && headerUnused,
     texts.TRUSTED_PROXIES !== undefined && !readsHeader && texts.PROXY_PROTOCOL !== 'on' && proxiesUnused,
+    behindProxy && texts.TLS_CERT_FILE !== undefined && ownTlsUnused,
+    hasShortSecret(texts) && secretShort,
   ];
   return found.filter((warning) => warning !== false);
 }
@@ -93,6 +106,15 @@ const nothingVerified: ConfigWarning = {
 const headerUnused: ConfigWarning = {
   variable: 'FORWARDED_CERT_HEADER',
   problem: 'is not read: neither VERIFY nor VERIFY_SHADOW needs a certificate',
+};
+const ownTlsUnused: ConfigWarning = {
+  variable: 'TLS_CERT_FILE',
+  problem: 'is not used with TLS_TERMINATION=proxy: plain HTTP is spoken here, and TLS ends at the proxy',
+};
+const leastSecretCharacters = 16;
+const secretShort: ConfigWarning = {
+  variable: 'LEAN_WEBHOOK_SECRET',
+  problem: `holds a secret of fewer than ${leastSecretCharacters} characters, which can be guessed: was it cut off?`,
 };
 const proxiesUnused: ConfigWarning = {
   variable: 'TRUSTED_PROXIES',

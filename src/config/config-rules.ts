@@ -10,6 +10,7 @@ export function findProblems(role: Role, texts: Texts): Problem[] {
   return [
     ...pairProblems(texts),
     ...unsupported(texts),
+    ...dialectProblems(texts),
     ...(receives ? callerProblems(texts) : []),
     ...(works || receives ? sealingProblems(texts) : []),
     ...(role === 'worker' ? workerProblems(texts) : []),
@@ -30,12 +31,13 @@ function sealingProblems(texts: Texts): Problem[] {
     : [];
 }
 
+/** With OAuth2 production is called on a host that asks for no certificate. */
 function workerProblems(texts: Texts): Problem[] {
-  if (texts.LEAN_ENVIRONMENT !== 'production') return [];
+  if (texts.LEAN_ENVIRONMENT !== 'production' || texts.LEAN_CLIENT_SECRET !== undefined) return [];
   const files = ['LEAN_CERT_FILE', 'LEAN_KEY_FILE'] as const;
   return files
     .filter((name) => texts[name] === undefined)
-    .map((name) => [name, 'is required in production'] as const);
+    .map((name) => [name, 'is required in production without LEAN_CLIENT_SECRET'] as const);
 }
 
 function migrateProblems(texts: Texts): Problem[] {
@@ -58,18 +60,28 @@ function pairProblems(texts: Texts): Problem[] {
   });
 }
 
-const storedKinds = new Set(['accounts', 'balances', 'transactions']);
+const storedKinds: ReadonlySet<string> = new Set(['accounts', 'balances', 'transactions']);
+const kindsOfV1: ReadonlySet<string> = new Set([...storedKinds, 'identity']);
+
+function asksBeyond(texts: Texts, kinds: ReadonlySet<string>): boolean {
+  return (textOf(texts, 'SYNC_DATA') ?? '').split(',').some((kind) => !kinds.has(kind.trim()));
+}
+
+function dialectProblems(texts: Texts): Problem[] {
+  return texts.LEAN_API_VERSION === 'v1' && asksBeyond(texts, kindsOfV1)
+    ? [
+        [
+          'SYNC_DATA',
+          'names what LEAN_API_VERSION=v1 does not have: it has accounts, balances, transactions, identity',
+        ],
+      ]
+    : [];
+}
 
 function unsupported(texts: Texts): Problem[] {
   const later: readonly (readonly [VariableName, boolean, string])[] = [
-    ['LEAN_API_VERSION', texts.LEAN_API_VERSION === 'v1', 'v1 '],
-    ['LEAN_CLIENT_SECRET', texts.LEAN_CLIENT_SECRET !== undefined, ''],
     ['OPS_TOKEN', texts.OPS_TOKEN !== undefined, ''],
-    [
-      'SYNC_DATA',
-      (texts.SYNC_DATA ?? 'accounts').split(',').some((kind) => !storedKinds.has(kind.trim())),
-      'beyond accounts, balances and transactions ',
-    ],
+    ['SYNC_DATA', asksBeyond(texts, storedKinds), 'beyond accounts, balances and transactions '],
   ];
   return later
     .filter(([, set]) => set)

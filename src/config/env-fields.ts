@@ -134,11 +134,23 @@ export function listOf<const Values extends readonly [string, ...string[]]>(valu
 const network = z.union([z.cidrv4(), z.cidrv6()]);
 const address = z.union([z.ipv4(), z.ipv6()]);
 
-/** In either family, or IPv4 as it is mapped into IPv6. */
-function isEverybody(item: string): boolean {
+/** Of a network that one operator may hold: 10.0.0.0/8, and an IPv6 allocation of a whole provider. */
+const leastPrefix = { ipv4: 8, ipv6: 16, privateIpv6: 7 } as const;
+/** Bits in front of an IPv4 address that is mapped into IPv6. */
+const mappedPrefix = 96;
+
+/** Halves and quarters of everybody too. An IPv4 network that is mapped into IPv6 counts as what it is. */
+function isTooWide(item: string): boolean {
   const [base = '', digits] = item.split('/');
   if (digits === undefined) return false;
-  return Number(digits) === 0 || (Number(digits) <= 96 && /^[0:]*:(ffff:[0-9a-f:.]*)?$/i.test(base));
+  const prefix = Number(digits);
+  if (!base.includes(':')) return prefix < leastPrefix.ipv4;
+  // As a URL spells it: lower case, shortest, without dots.
+  const shortest = URL.parse(`http://[${base}]/`)?.hostname.slice(1, -1) ?? '';
+  if (/^::ffff:[\da-f]+:[\da-f]+$/.test(shortest)) return prefix - mappedPrefix < leastPrefix.ipv4;
+  // What starts with 96 zeros holds every address of old, mapped or not, unless it is a single one.
+  if (shortest.startsWith('::') && prefix <= mappedPrefix) return true;
+  return prefix < (/^f[cd]/.test(shortest) ? leastPrefix.privateIpv6 : leastPrefix.ipv6);
 }
 
 /** Networks in CIDR notation; a lone address stands for itself. */
@@ -147,7 +159,10 @@ export const networkList = textList
     (items) => items.every((item) => network.safeParse(item).success || address.safeParse(item).success),
     'must be networks such as 10.0.0.0/8 or fd00::/8, separated by commas',
   )
-  .refine((items) => !items.some(isEverybody), 'must not trust everybody: name the networks of your proxies')
+  .refine(
+    (items) => !items.some(isTooWide),
+    'must not hold networks wider than /8 (IPv4) or /16 (IPv6), which trust half the world: name those of your proxies',
+  )
   .transform((items) =>
     items.map((item) => {
       if (item.includes('/')) return item;

@@ -22,23 +22,26 @@ export const leanVariables = {
   LEAN_AUTH_URL: optional(httpsUrl, { describe: 'Takes the place of the host that hands out tokens.' }),
   LEAN_API_VERSION: withDefault(choice(['v1', 'v2']), {
     fallback: 'v2',
-    describe: "Dialect of Lean's data API.",
-    notYet: '`v1`',
+    describe:
+      "Dialect of Lean's data API: `v1` posts and has no pages, and only accounts, balances, transactions and identity.",
   }),
   LEAN_APP_TOKEN: optional(printableText, {
     describe: "The application's token, sent as `lean-app-token` on every call.",
     secret: true,
   }),
   LEAN_CLIENT_SECRET: optional(printableText, {
-    describe: 'Client secret; with it calls carry an OAuth2 token too.',
-    notYet: 'any value',
+    describe:
+      'Client secret; with it calls carry an OAuth2 token too. Its file is read again within 30 s of a change.',
     secret: true,
   }),
   LEAN_CERT_FILE: optional(anyText, {
     describe: 'Our client certificate for calls to Lean, PEM.',
-    needed: 'in production',
+    needed: 'in production without LEAN_CLIENT_SECRET',
   }),
-  LEAN_KEY_FILE: optional(anyText, { describe: 'The key of LEAN_CERT_FILE, PEM.', needed: 'in production' }),
+  LEAN_KEY_FILE: optional(anyText, {
+    describe: 'The key of LEAN_CERT_FILE, PEM.',
+    needed: 'with LEAN_CERT_FILE',
+  }),
   LEAN_RATE_LIMIT_PER_SECOND: numberWithDefault({
     fallback: '10',
     min: 0,

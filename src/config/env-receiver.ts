@@ -94,12 +94,14 @@ export const verificationVariables = {
   TRUSTED_PROXIES: optional(networkList, {
     describe:
       'Networks of load balancers whose word on addresses and certificates counts, CIDR, separated by commas: as narrow ' +
-      'as they are, never everybody.',
+      'as they are, none wider than /8 (IPv4) or /16 (IPv6, unless private).',
     needed: 'with FORWARDED_CERT_HEADER and with PROXY_PROTOCOL=on',
   }),
   PROXY_PROTOCOL: withDefault(choice(['on', 'off']), {
     fallback: 'off',
-    describe: '`on`: a PROXY v1 or v2 header is demanded on every connection, from TRUSTED_PROXIES only.',
+    describe:
+      '`on`: a PROXY v1 or v2 header is demanded on every connection, from TRUSTED_PROXIES only. Not where a ' +
+      'certificate is forwarded.',
   }),
 };
 

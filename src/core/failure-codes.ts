@@ -43,8 +43,9 @@ const failureTable = {
   },
   OVERLOADED: {
     level: 'error',
-    means: 'IN_FLIGHT_LIMIT or 90 % of JOURNAL_LIMIT_BYTES was reached and a delivery was answered 503.',
-    cure: 'Look at the way to Redis and at the workers: the journal drains when they run. Then add receivers.',
+    means:
+      'IN_FLIGHT_LIMIT or 90 % of JOURNAL_LIMIT_BYTES was reached and a request was answered 503; overload_reason says which.',
+    cure: 'JOURNAL_FULL: look at the way to Redis and at the workers, the journal drains when they run. NO_PLACE_LEFT: add receivers. GAVE_WAY and PIPELINED: strangers, who cost no delivery of Lean; shut them out in front of the receiver.',
   },
   SIGNATURE_INVALID: {
     level: 'warn',
@@ -88,7 +89,7 @@ const failureTable = {
   UNPROVEN: {
     level: 'warn',
     means:
-      'The format of FORWARDED_CERT_HEADER was written from documents and recorded samples, and not tried against the real proxy.',
+      'The format of FORWARDED_CERT_HEADER was written from documents and samples made after them, and not tried against the real proxy.',
     cure: "Start with VERIFY=signature and VERIFY_SHADOW=certificate: when the shadow agrees with Lean's deliveries, the format holds.",
   },
   // Events
@@ -103,6 +104,12 @@ const failureTable = {
     means:
       'An event without a signature spoke of an entity that Lean does not know as ours; nothing was written.',
     cure: 'Another customer of Lean may have registered our URL. Use VERIFY=certificate+signature; else nothing.',
+  },
+  EVENT_DISCARDED: {
+    level: 'info',
+    means:
+      'An operator gave a quarantined event up: its key is kept, its body is gone, it is never acted on.',
+    cure: 'Nothing. Who did it and what the event had come to is in lean.operator_log and lean.event_history.',
   },
   EVENT_HANDLER_FAILED: {
     level: 'error',
@@ -119,6 +126,11 @@ const failureTable = {
     means:
       'An event is dated longer ago than EVENT_KEY_KEEP_DAYS, so it may be a replay of one whose key is forgotten; it was not acted on.',
     cure: "Look at the clock of Postgres. If the event is real and was never applied, replay it from the quarantine with '--force'.",
+  },
+  EVENT_UNKNOWN: {
+    level: 'warn',
+    means: 'A command named an event that is not in the database, or no longer.',
+    cure: 'Copy the key from `npm run ops -- events list`; a forgotten event (EVENT_KEY_KEEP_DAYS) is gone for good.',
   },
   RESULTS_UNKNOWN: {
     level: 'warn',
@@ -205,6 +217,11 @@ const failureTable = {
     level: 'error',
     means: 'Another process holds the journal in JOURNAL_DIR.',
     cure: 'Give every receiver its own JOURNAL_DIR, or stop the other process; the lock goes with it, also after kill -9.',
+  },
+  JOURNAL_NOT_FOUND: {
+    level: 'warn',
+    means: 'A command named a folder that holds no journal; nothing was made there.',
+    cure: "Name the receiver's JOURNAL_DIR itself: the folder with journal.sqlite and lock.sqlite in it.",
   },
   JOURNAL_NOT_PERSISTENT: {
     level: 'error',

@@ -91,6 +91,11 @@ export const leanFailureTable = {
     means: 'A call to Lean was given up by ourselves, at shutdown.',
     cure: 'Nothing: it is made again.',
   },
+  LEAN_CALL_UNSUPPORTED: {
+    level: 'error',
+    means: 'The v1 dialect has no such call; nothing was sent.',
+    cure: 'Set LEAN_API_VERSION=v2, or take the kind of data out of SYNC_DATA.',
+  },
   LEAN_CERTIFICATE_REFUSED: {
     level: 'error',
     means: 'Lean refused our client certificate.',
@@ -150,6 +155,11 @@ export const leanFailureTable = {
     level: 'warn',
     means: 'Lean did not answer in time; the call is repeated.',
     cure: "Nothing, unless it goes on: see Lean's status page.",
+  },
+  LEAN_TOKEN_REFUSED: {
+    level: 'error',
+    means: "Lean's auth host gives no token for LEAN_APP_TOKEN and LEAN_CLIENT_SECRET.",
+    cure: 'Compare both with the dashboard: a new secret ends the former one. The file of the secret is read again within 30 s.',
   },
   LEAN_UNREACHABLE: {
     level: 'warn',

@@ -57,6 +57,7 @@ const eventTable = {
     fields: { material: 'text', problem: 'line', not_after: 'text?', days_left: 'number?' },
   },
   // The receiver
+  /** `unlogged`: so many refused with the same outcome had no line since the last, because there were too many. */
   delivery: {
     level: 'info',
     fields: {
@@ -74,7 +75,9 @@ const eventTable = {
       certificate_shadow: 'text?',
       signature_shadow: 'text?',
       signature_reason: 'text?',
+      overload_reason: 'text?',
       remote_address: 'text?',
+      unlogged: 'number?',
     },
   },
   /** Once per certificate seen by VERIFY_SHADOW=certificate, in the words of LEAN_CLIENT_NAMES. */
@@ -121,6 +124,8 @@ const eventTable = {
       duration_ms: 'number',
     },
   },
+  /** Deliveries that were set aside as they arrived, by the code that says why. */
+  events_quarantined: { level: 'warn', fields: { events: 'number' } },
   lean_call: {
     level: 'info',
     fields: {
@@ -145,6 +150,11 @@ const eventTable = {
       accounts: 'number?',
       balances: 'number?',
       transactions: 'number?',
+      identities: 'number?',
+      beneficiaries: 'number?',
+      direct_debits: 'number?',
+      standing_orders: 'number?',
+      scheduled_payments: 'number?',
       duration_ms: 'number?',
     },
   },
@@ -173,6 +183,7 @@ const eventTable = {
       batches: 'number?',
       steps: 'number?',
       results: 'number?',
+      requests: 'number?',
       duration_ms: 'number?',
     },
   },

@@ -19,6 +19,7 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
     ...receiverMetrics(registry),
     ...journalMetrics(registry),
     ...workerMetrics(registry),
+    ...backlogMetrics(registry),
     ...materialMetrics(registry),
     close: () => registry.clear(),
   };
@@ -49,7 +50,7 @@ function receiverMetrics(registry: Registry) {
     }),
     connectionsRefused: new Counter({
       name: 'lean_webhook_connections_refused_total',
-      help: 'TLS connections that ended before a request, by reason.',
+      help: 'Connections that ended before a request, by reason.',
       labelNames: ['reason'],
       registers,
     }),
@@ -68,6 +69,17 @@ function receiverMetrics(registry: Registry) {
     inFlight: new Gauge({
       name: 'lean_webhook_in_flight',
       help: 'Deliveries being answered at this moment.',
+      registers,
+    }),
+    overloads: new Counter({
+      name: 'lean_webhook_overloads_total',
+      help: 'Deliveries answered OVERLOADED, by reason: JOURNAL_FULL, NO_PLACE_LEFT; GAVE_WAY and PIPELINED are of strangers.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    requestsUnread: new Counter({
+      name: 'lean_webhook_requests_unread_total',
+      help: 'Requests written behind an answer that ended their connection; nobody looked at them.',
       registers,
     }),
   };
@@ -90,6 +102,11 @@ function journalMetrics(registry: Registry) {
     journalOldestAgeSeconds: new Gauge({
       name: 'lean_journal_oldest_age_seconds',
       help: 'Age of the oldest delivery that is not in Postgres yet; 0 when there is none.',
+      registers,
+    }),
+    journalSecondsUntilFull: new Gauge({
+      name: 'lean_journal_seconds_until_full',
+      help: 'At the rate of the last minutes, until deliveries are refused for want of room; +Inf while it does not fill.',
       registers,
     }),
     journalWritable: new Gauge({
@@ -171,8 +188,30 @@ function workerMetrics(registry: Registry) {
     }),
     retained: new Counter({
       name: 'lean_retention_rows_total',
-      help: 'Rows emptied or deleted because they had been kept long enough: bodies, event_keys, changes, batches, steps, results.',
+      help: 'Rows emptied or deleted because they had been kept long enough: bodies, event_keys, changes, batches, steps, results, requests.',
       labelNames: ['kind'],
+      registers,
+    }),
+  };
+}
+
+function backlogMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    quarantineEvents: new Gauge({
+      name: 'lean_quarantine_events',
+      help: 'Events kept in quarantine, by state: quarantined, failed. Counted up to 10,000; the same in every worker.',
+      labelNames: ['state'],
+      registers,
+    }),
+    openEvents: new Gauge({
+      name: 'lean_events_open',
+      help: 'Events in Postgres that are not concluded yet. Counted up to 10,000; the same in every worker.',
+      registers,
+    }),
+    oldestOpenEventSeconds: new Gauge({
+      name: 'lean_events_oldest_open_age_seconds',
+      help: 'Since the event that waits longest was received; 0 when none waits. The same in every worker.',
       registers,
     }),
   };
@@ -183,8 +222,8 @@ function materialMetrics(registry: Registry) {
   return {
     certificateExpirySeconds: new Gauge({
       name: 'lean_certificate_expires_in_seconds',
-      help: 'Time left on certificates and revocation lists in use, by which one it is.',
-      labelNames: ['material'],
+      help: 'Time left on every certificate and revocation list in use, by what it is for and the start of its SHA-256.',
+      labelNames: ['material', 'sha256'],
       registers,
     }),
     materialReloads: new Counter({

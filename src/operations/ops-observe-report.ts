@@ -26,6 +26,22 @@ interface Form {
   readonly json: boolean;
 }
 
+interface LineForm extends Form {
+  /** How many of its kind had no lines before it. */
+  readonly leftOut: number;
+}
+
+/** Callers of one kind share a number of lines. From a closed list, whatever they send. */
+export function kindOfRequest({ presentation, refusal, signature }: ObservedRequest): string {
+  const verdict = refusal === null ? 'Lean' : (refusal?.reason ?? presentation.kind);
+  return `request ${verdict} ${signature}`;
+}
+
+export function kindOfBroken(error: NodeJS.ErrnoException): string {
+  const cause = error.code ?? '';
+  return `broken ${causeWords.has(cause) ? cause : 'otherwise'}`;
+}
+
 /** Whether the certificate would have kept this caller out. Without anything to judge by it would not. */
 export function wouldBeRefused({ refusal }: ObservedRequest): boolean {
   return refusal !== null && refusal !== undefined;
@@ -33,13 +49,14 @@ export function wouldBeRefused({ refusal }: ObservedRequest): boolean {
 
 type Facts = readonly (readonly [name: string, value: string | undefined])[];
 
-export function printRequest(observed: ObservedRequest, { json }: Form): string {
+export function printRequest(observed: ObservedRequest, { json, leftOut }: LineForm): string {
   const at = observed.at.toISOString();
   const who = [observed.remoteAddress, observed.method, observed.path].map(cleaned);
   const facts = [
     ...describePresented(observed),
     ['signature', signatureWords[observed.signature]],
     ...advise(observed),
+    ['left out', leftOut === 0 ? undefined : `${leftOut} of this kind before it`],
   ] as const;
   if (!json) return [`${at} ${who.join(' ')}`, ...linesOf(facts)].join('\n');
   const [remoteAddress, method, path] = who;
@@ -58,7 +75,7 @@ export function printRequest(observed: ObservedRequest, { json }: Form): string 
 /** A connection that never became a request. */
 export function printBroken(
   broken: { error: NodeJS.ErrnoException; socket: Socket },
-  { json }: Form,
+  { json, leftOut }: LineForm,
 ): string {
   const at = new Date().toISOString();
   const { error, socket } = broken;
@@ -66,8 +83,14 @@ export function printBroken(
   const remoteAddress = cleaned(socket.remoteAddress ?? 'somebody');
   const cause = cleaned(error.code ?? error.name);
   return json
-    ? JSON.stringify({ kind: 'connection_broken', at, remote_address: remoteAddress, cause })
-    : `${at} ${remoteAddress} sent no request: ${cause}${causeWords.get(cause) ?? ''}`;
+    ? JSON.stringify({
+        kind: 'connection_broken',
+        at,
+        remote_address: remoteAddress,
+        cause,
+        left_out: leftOut || undefined,
+      })
+    : `${at} ${remoteAddress} sent no request: ${cause}${causeWords.get(cause) ?? ''}${leftOut > 0 ? `; ${leftOut} of this kind left out before it` : ''}`;
 }
 
 const causeWords: ReadonlyMap<string, string> = new Map([
@@ -88,6 +111,17 @@ export function printStart(
     'Everybody gets 503 and nothing is kept: Lean sends a delivery again for three hours, so start the receiver again in time.',
     ...(side.judge === null ? ['LEAN_CA_FILE is not set: certificates are shown and not judged.'] : []),
   ].join('\n');
+}
+
+/** Only where somebody had no lines of his own. */
+export function printEnd(
+  end: { requests: number; broken: number; refused: number; leftOut: number },
+  { json }: Form,
+): string {
+  const { requests, broken, refused, leftOut } = end;
+  return json
+    ? JSON.stringify({ kind: 'end', requests, connections_broken: broken, refused, left_out: leftOut })
+    : `${requests} requests, ${refused} of them would be refused, and ${broken} broken connections; ${leftOut} of all were left out above`;
 }
 
 function describePresented({ presentation, refusal, forwardingHeaders }: ObservedRequest): Facts {

@@ -6,9 +6,13 @@ import { Socket } from 'node:net';
 import type { Config } from '../config/load-config.ts';
 import { listenFailure, reachableAuthority } from '../core/listen-address.ts';
 import { verifyWebhookSignature, type SignatureVerdict } from '../lean/webhook-signature.ts';
+import { createObserverLines } from './observe-lines.ts';
 import { openObservedSide, type ObservedSide } from './ops-observe-side.ts';
 import {
+  kindOfBroken,
+  kindOfRequest,
   printBroken,
+  printEnd,
   printRequest,
   printStart,
   wouldBeRefused,
@@ -18,7 +22,7 @@ import {
 export interface ObserveOptions {
   readonly config: Config;
   readonly port: number;
-  /** Ends after so many requests. */
+  /** Ends after so many requests that had lines of their own. */
   readonly count: number;
   /** Ends after so long. */
   readonly seconds: number;
@@ -52,22 +56,31 @@ export async function observeCallers(options: ObserveOptions): Promise<number> {
     write(json ? JSON.stringify({ kind: 'problem', message: side.problem }) : side.problem);
     return 2;
   }
-  const seen = { requests: 0, refused: 0 };
+  const seen = { requests: 0, broken: 0, refused: 0, shown: 0 };
+  const lines = createObserverLines();
   const enough = new AbortController();
   const server = createObserver(side, {
     maxHeaderSize: maxHeaderBytes[config.TLS_TERMINATION],
     handle: answering({
       bodyLimitBytes: config.BODY_LIMIT_BYTES,
       onRequest(request, body) {
-        if (seen.requests === options.count) return;
+        if (seen.shown === options.count) return;
         seen.requests += 1;
         const observed = observe({ request, body, side, secrets: config.LEAN_WEBHOOK_SECRET });
         if (wouldBeRefused(observed)) seen.refused += 1;
-        write(printRequest(observed, options));
-        if (seen.requests === options.count) enough.abort();
+        // Nobody can flood with signatures that are valid, and it is them who are waited for.
+        const leftOut = observed.signature === 'valid' ? 0 : lines.take(kindOfRequest(observed));
+        if (leftOut === null) return;
+        seen.shown += 1;
+        write(printRequest(observed, { json, leftOut }));
+        if (seen.shown === options.count) enough.abort();
       },
     }),
-    onBroken: (error, socket) => write(printBroken({ error, socket }, options)),
+    onBroken(error, socket) {
+      seen.broken += 1;
+      const leftOut = lines.take(kindOfBroken(error));
+      if (leftOut !== null) write(printBroken({ error, socket }, { json, leftOut }));
+    },
   });
   const connections = trackConnections(server);
   const taken = await listen(server, { host: config.HOST, port });
@@ -79,6 +92,7 @@ export async function observeCallers(options: ObserveOptions): Promise<number> {
   } finally {
     await close(server, connections);
   }
+  if (lines.leftOut() > 0) write(printEnd({ ...seen, leftOut: lines.leftOut() }, options));
   return seen.requests === 0 || seen.refused > 0 ? 1 : 0;
 }
 
@@ -95,7 +109,6 @@ function createObserver(
   const parser = { ...bounds, maxHeaderSize: parts.maxHeaderSize };
   const server =
     material === null ? http.createServer(parser) : https.createServer({ ...parser, ...material });
-  server.maxConnections = maxConnections;
   server.on('request', parts.handle);
   // An expectation nobody knows is answered like everything else.
   server.on('checkExpectation', parts.handle);
@@ -206,10 +219,15 @@ function until(signals: readonly AbortSignal[], seconds: number): Promise<void> 
   });
 }
 
-/** Those too whose handshake is not over yet, which node:http knows nothing of. */
+/**
+ * Those too whose handshake is not over yet, which node:http knows nothing of. The oldest gives way to a new one, so that
+ * nobody holds every place without a word.
+ */
 function trackConnections(server: http.Server): ReadonlySet<Socket> {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
+    const [oldest] = open;
+    if (open.size >= maxConnections) oldest?.destroy();
     open.add(socket);
     socket.once('close', () => open.delete(socket));
   });

@@ -19,7 +19,6 @@ export interface AcceptanceRules {
   readonly now: () => Date;
   /** The secrets in force at this moment. */
   readonly secrets: () => readonly string[];
-  readonly inFlightLimit: number;
   /** True from 90 % of the journal's limit. */
   readonly journalFull: () => boolean;
   readonly keep: KeepDelivery;
@@ -33,10 +32,15 @@ interface Exchange {
   readonly record: DeliveryRecord;
 }
 
+interface HeadExchange extends Exchange {
+  /** A place among the requests in flight; false when there is none, with the reason in the record. */
+  readonly takePlace: () => boolean;
+}
+
 /** What can be said before a byte of the body is read; null = go on. Fills in what it learns about the peer. */
 export function judgeHead(
   rules: AcceptanceRules,
-  { request, record, inFlight }: { request: FastifyRequest; record: DeliveryRecord; inFlight: number },
+  { request, record, takePlace }: HeadExchange,
 ): DeliveryRefusal | RequestRefusal | null {
   if (request.raw.rawHeaders.length > 2 * maxHeaderLines) return 'HEADERS_TOO_LARGE';
   if (!isPlainRequest(request.raw)) return 'BAD_REQUEST';
@@ -45,8 +49,14 @@ export function judgeHead(
   if (rules.verify.certificate) {
     const refusal = judgePeer(rules, { request, record });
     if (refusal !== null) return refusal.code;
+    record.isProven = true;
   }
-  return inFlight >= rules.inFlightLimit || rules.journalFull() ? 'OVERLOADED' : null;
+  if (rules.journalFull()) {
+    // Asked first, so that nobody gives way to a request that is refused all the same.
+    record.overload = 'JOURNAL_FULL';
+    return 'OVERLOADED';
+  }
+  return takePlace() ? null : 'OVERLOADED';
 }
 
 /**
@@ -73,8 +83,8 @@ interface WholeExchange extends Exchange {
   readonly body: Uint8Array;
 }
 
-/** Judges the signature over the body's very bytes and keeps them. Never rejects. */
-export async function acceptBody(rules: AcceptanceRules, exchange: WholeExchange): Promise<DeliveryOutcome> {
+/** Judges the signature over the body's very bytes; null = authentic, and the record says by what proof. */
+export function judgeWhole(rules: AcceptanceRules, exchange: WholeExchange): SignatureRefusal | null {
   const { record, body } = exchange;
   record.complete = true;
   record.bodyBytes = body.byteLength;
@@ -85,9 +95,18 @@ export async function acceptBody(rules: AcceptanceRules, exchange: WholeExchange
     if (refusal !== null) return refusal;
   }
   record.proof = proofOf(rules.verify);
+  return null;
+}
+
+/** Keeps what was judged authentic. Never rejects. */
+export async function keepDelivery(
+  rules: AcceptanceRules,
+  exchange: WholeExchange,
+): Promise<DeliveryOutcome> {
+  const { record, body } = exchange;
+  const { proof = 'none', receivedAt } = record;
   lookInShadow(rules, exchange);
   const startedMs = performance.now();
-  const { receivedAt, proof } = record;
   const kept = await rules.keep({ body, receivedAt, proof }, startedMs - record.startedMs);
   record.commitMs = performance.now() - startedMs;
   if (kept.sequence !== undefined) record.sequence = kept.sequence;

@@ -7,7 +7,7 @@ import { requestRefusals, type RequestRefusal } from '../core/outcomes.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { DeliveryRecord } from './delivery-record.ts';
-import { createLineBudget } from './line-budget.ts';
+import { createLineBudget, strangersLines } from './line-budget.ts';
 import type { ProxyRefusal } from './proxied-connections.ts';
 import { sourceOf } from './sender-address.ts';
 import type { CertificateRefusal } from '../tls/judge-certificate.ts';
@@ -51,9 +51,6 @@ type ConnectionRefusal =
 /** How long the answer to bytes that we cannot read may take to leave. */
 const lastAnswerMs = 1_000;
 
-/** Of one reason: strangers decide how many connections they try, not how long our log becomes. */
-const lineLimits = { burst: 60, everyMs: 1_000 };
-
 const certificateCodes: ReadonlySet<ConnectionRefusal> = new Set<CertificateRefusal['code']>([
   'CERTIFICATE_REQUIRED',
   'CERTIFICATE_INVALID',
@@ -68,7 +65,7 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
   /** Have the one answer to bytes that we cannot read; whatever follows on them is not even counted. */
   const answered = new WeakSet<Socket>();
 
-  const lines = createLineBudget(lineLimits);
+  const lines = createLineBudget(strangersLines);
 
   function refused(reason: ConnectionRefusal, details: { cause?: string; socket?: Socket } = {}): void {
     metrics.connectionsRefused.inc({ reason });

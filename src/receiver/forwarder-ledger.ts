@@ -35,6 +35,8 @@ export interface Ledger {
   inPhase(phase: LedgerEntry['phase']): LedgerEntry[];
   markStored(entry: LedgerEntry): void;
   drop(entry: LedgerEntry): void;
+  /** Whether somebody waits for `whenStored`. */
+  isAwaited(): boolean;
   /** Rejects with NOT_DURABLE after `deadlineMs`. */
   whenStored(sequence: number, deadlineMs: number): Promise<void>;
 }
@@ -82,6 +84,7 @@ export function createLedger(clock: Clock): Ledger {
       entries.delete(entry.jobId);
       tellWaiters();
     },
+    isAwaited: () => waiters.size > 0,
     async whenStored(sequence, deadlineMs) {
       if (isStored(sequence)) return;
       const { promise, resolve } = Promise.withResolvers<void>();

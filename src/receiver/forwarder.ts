@@ -4,7 +4,7 @@ import { machineClock, type Clock } from '../core/clock.ts';
 import { createAdder, type Adder } from './forwarder-adder.ts';
 import { createForwarderHealth, jitteredDelayMs, type ForwarderHealth } from './forwarder-health.ts';
 import { createInstallationGuard, type InstallationGuard } from './forwarder-installation.ts';
-import { createLedger } from './forwarder-ledger.ts';
+import { createLedger, type Ledger } from './forwarder-ledger.ts';
 import type { ForwarderJournal, ForwarderListener, ForwarderQueue } from './forwarder-ports.ts';
 import { createWake, type Wake } from './forwarder-wake.ts';
 import { createWatcher, type Watcher } from './forwarder-watcher.ts';
@@ -14,7 +14,7 @@ export interface ForwarderOptions {
   readonly queue: ForwarderQueue;
   /** Batches between the journal and Postgres at a time; 16 when left out. */
   readonly maxOutstanding?: number;
-  /** How often outstanding batches are looked up beside the queue's own hints; 1,000 ms when left out. */
+  /** How often outstanding batches are looked up beside the queue's own hints; 1,000 ms when left out, 250 at most while `whenStored` waits. */
   readonly pollMs?: number;
   readonly onEvent?: ForwarderListener;
   /** From 0 to 1, for jitter. */
@@ -43,6 +43,8 @@ export interface Forwarder {
 
 const defaultMaxOutstanding = 16;
 const defaultPollMs = 1_000;
+/** While an answer to Lean waits for Postgres, should the hints not come. */
+const awaitedPollMs = 250;
 const repeatBaseMs = 100;
 const repeatLimitMs = 5_000;
 /** Looking for rows without having been told of any, in case a bell was missed. */
@@ -71,7 +73,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const { signal } = closing;
   const loops = Promise.all([
     keepAdding({ adder, guard, health, addBell, lookBell, random, pause, signal }),
-    keepLooking({ watcher, lookBell, pollMs, pause, signal }),
+    keepLooking({ watcher, ledger, lookBell, pollMs, pause, signal }),
   ]);
   return {
     outstanding: () => ledger.size(),
@@ -139,17 +141,19 @@ async function keepAdding({
 
 interface LookLoop {
   readonly watcher: Watcher;
+  readonly ledger: Pick<Ledger, 'isAwaited'>;
   readonly lookBell: Wake;
   readonly pollMs: number;
   readonly pause: Pause;
   readonly signal: AbortSignal;
 }
 
-async function keepLooking({ watcher, lookBell, pollMs, pause, signal }: LookLoop): Promise<void> {
+async function keepLooking({ watcher, ledger, lookBell, pollMs, pause, signal }: LookLoop): Promise<void> {
+  const nextLookMs = () => (ledger.isAwaited() ? Math.min(awaitedPollMs, pollMs) : pollMs);
   while (!signal.aborted) {
-    await lookBell.wait(pollMs);
+    await lookBell.wait(nextLookMs());
     // Bells ring on while something is wrong; looking again at each of them would help nobody.
-    if (!(await watcher.lookUp())) await pause(pollMs);
+    if (!(await watcher.lookUp())) await pause(nextLookMs());
   }
 }
 

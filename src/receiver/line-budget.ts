@@ -10,6 +10,9 @@ export interface LineBudgetOptions {
   readonly now?: () => number;
 }
 
+/** Of one kind: strangers decide how often they try, not how long our log becomes. */
+export const strangersLines: LineBudgetOptions = { burst: 60, everyMs: 1_000 };
+
 export interface LineBudget {
   /** null: write no line. Else how many of this kind had no line since the last that had one. */
   spend(kind: string): number | null;

@@ -70,6 +70,7 @@ export interface Listener {
   sourceOf(socket: Socket): string | undefined;
   /** An authentic delivery came over it: it is not pushed out for a newcomer. */
   markProven(socket: Socket): void;
+  isProven(socket: Socket): boolean;
   drain(options: { timeoutMs: number }): Promise<void>;
 }
 
@@ -117,6 +118,7 @@ export function createListener(options: ListenerOptions): Listener {
     mustClose: (socket) => draining || !peers.isCurrent(socket),
     sourceOf,
     markProven: (socket) => connections.markProven(socket),
+    isProven: (socket) => connections.isProven(socket),
     async drain({ timeoutMs }) {
       draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

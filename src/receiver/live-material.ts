@@ -5,6 +5,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { describeCertificate, type KeyPair } from '../tls/tls-material.ts';
 import { watchMaterial, type MaterialWatch } from '../tls/tls-reload.ts';
+import { createExpiryGauges } from './material-expiry.ts';
 import { materialSources, type MaterialSource } from './material-sources.ts';
 import { reportTrust } from './trust-report.ts';
 import type { ClientTrust } from '../tls/tls-server.ts';
@@ -50,6 +51,7 @@ export async function openLiveMaterial(options: LiveMaterialOptions): Promise<Li
   let secrets: readonly string[] = config.LEAN_WEBHOOK_SECRET ?? [];
   const watches: MaterialWatch[] = [];
   const report = createReport(options);
+  const gauges = createExpiryGauges(metrics);
   if (loaded.clients) reportTrust(loaded.clients, { logger: options.logger, now: new Date() });
 
   /** `take` puts a loaded value to use and says whether it differs from the one before. */
@@ -85,7 +87,7 @@ export async function openLiveMaterial(options: LiveMaterialOptions): Promise<Li
         return changed;
       });
     },
-    measure: () => measureExpiry(current, metrics),
+    measure: () => gauges.measure(current, new Date()),
     close() {
       for (const watch of watches) watch.close();
     },
@@ -112,22 +114,6 @@ function createReport({ logger, metrics }: LiveMaterialOptions) {
       logger.write('material_reloaded', { material, outcome: 'refused', error });
     },
   };
-}
-
-function measureExpiry({ pair, clients }: ReceiverMaterial, metrics: Metrics): void {
-  const gauge = metrics.certificateExpirySeconds;
-  if (pair !== null) gauge.set({ material: 'server_certificate' }, secondsLeft([pair.leaf]));
-  if (clients === null) return;
-  const { anchors, crls } = clients;
-  gauge.set({ material: 'lean_chain' }, secondsLeft(anchors.certificates));
-  if (crls === null) return;
-  const ends = crls.lists.lists.map(({ nextUpdateMs }) => ({ validToDate: new Date(nextUpdateMs) }));
-  gauge.set({ material: 'lean_crl' }, secondsLeft(ends));
-}
-
-/** Of the one that ends first. */
-function secondsLeft(dated: readonly { validToDate: Date }[]): number {
-  return (Math.min(...dated.map(({ validToDate }) => validToDate.getTime())) - Date.now()) / 1000;
 }
 
 /** Equal for equal files. */

@@ -3,9 +3,9 @@
 import type http from 'node:http';
 import type { Socket } from 'node:net';
 import { createConnectionRoom, type ConnectionRoom } from './connection-room.ts';
-import { conveyAddress, tcpSocketOf } from './sender-address.ts';
+import { conveyAddress, senderNetwork, tcpSocketOf } from './sender-address.ts';
 
-/** How many of all connections one conveyed address may have: another three such senders still find room. */
+/** How many of all connections one sender may have by its conveyed address: another three such senders still find room. */
 const addressShare = 1 / 4;
 
 export interface OpenConnectionsOptions {
@@ -24,6 +24,7 @@ export interface OpenConnections {
   /** A PROXY header of so many bytes was read. False when its sender has too many connections: this one is gone. */
   proxied(socket: Socket, header: { bytes: number; address: string | undefined }): boolean;
   markProven(socket: Socket): void;
+  isProven(socket: Socket): boolean;
   /** True when nobody has to hear how it ended: we pushed it out, or it never brought a byte of its own. */
   endsInSilence(socket: Socket): boolean;
   destroyAll(): void;
@@ -84,7 +85,7 @@ export function trackConnections(server: http.Server, options: OpenConnectionsOp
       connection.headerBytes = bytes;
       if (address === undefined) return true;
       conveyAddress(socket, address);
-      return takeRoom(connection, addresses.roomOf(address));
+      return takeRoom(connection, addresses.roomOf(senderNetwork(address)));
     },
     markProven(socket) {
       const connection = connectionOf(socket);
@@ -92,6 +93,7 @@ export function trackConnections(server: http.Server, options: OpenConnectionsOp
       connection.isProven = true;
       for (const room of connection.rooms) room.hold(connection);
     },
+    isProven: (socket) => connectionOf(socket)?.isProven ?? false,
     endsInSilence(socket) {
       const connection = connectionOf(socket);
       if (connection === undefined) return false;

@@ -1,6 +1,6 @@
 // Where the sender behind a connection is, as log lines name it: what a load balancer conveyed, else the peer of TCP.
 // Never asked by anything that trusts: whoever is believed is told by the TCP peer's own address.
-import { Socket } from 'node:net';
+import { Socket, SocketAddress, isIPv6 } from 'node:net';
 
 /** By the socket of TCP, whatever is spoken over it. */
 const conveyed = new WeakMap<Socket, string>();
@@ -20,4 +20,17 @@ export function conveyAddress(socket: Socket, address: string): void {
 export function sourceOf(socket: Socket): string | undefined {
   const below = tcpSocketOf(socket);
   return conveyed.get(below) ?? below.remoteAddress;
+}
+
+/** What one sender has to itself: an IPv4 address, or the 64 bits of network in front of an IPv6 address. */
+export function senderNetwork(address: string): string {
+  if (!isIPv6(address)) return address;
+  const { address: shortest } = new SocketAddress({ address, family: 'ipv6' });
+  const mapped = /^::ffff:([\d.]+)$/.exec(shortest)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [head = '', tail] = shortest.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  const behind = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - behind.length) }, () => '0');
+  return `${[...groups, ...zeros, ...behind].slice(0, 4).join(':')}::/64`;
 }

@@ -12,11 +12,12 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Readiness } from '../observability/readiness.ts';
 import { openIntakeQueue } from '../queue/intake-queue.ts';
-import { parseKeyRing } from '../sealing/key-ring.ts';
+import { readKeyRing } from '../sealing/key-ring.ts';
 import { callerRules } from './caller-rules.ts';
 import { createKeeper } from './durability.ts';
 import { createForwardReport } from './forward-report.ts';
 import { startForwarder, type Forwarder } from './forwarder.ts';
+import { createFillWindow, journalFullShare, type FillWindow } from './journal-fill.ts';
 import { openLiveMaterial, type LiveMaterial } from './live-material.ts';
 import { createReceiverServer, type ReceiverServer } from './server.ts';
 import { reportCallerTrust } from './trust-report.ts';
@@ -43,8 +44,6 @@ export interface RunningReceiver {
   close(options?: { delayMs?: number; timeoutMs?: number }): Promise<void>;
 }
 
-/** From here on deliveries are refused, so that what is being written still finds room. */
-const journalFullShare = 0.9;
 const measureIntervalMs = 1_000;
 /** Kept back from the shutdown's time for closing the forwarder, the queue and the journal; at most a third of it. */
 const closingReserveMs = 3_000;
@@ -88,11 +87,10 @@ async function openParts(options: StartReceiverOptions & Ending): Promise<Parts>
   reportCallerTrust(config, logger);
   const material = await openLiveMaterial({ config, logger, metrics, ...(intervalMs && { intervalMs }) });
   opened.add(() => material.close());
-  const sealed = config.PAYLOAD_SEALING === 'on' && config.PAYLOAD_KEYS !== undefined;
   const journal = await openJournal({
     dir: config.JOURNAL_DIR,
     limitBytes: config.JOURNAL_LIMIT_BYTES,
-    keyRing: sealed ? parseKeyRing(config.PAYLOAD_KEYS) : null,
+    keyRing: readKeyRing({ keysBase64: config.PAYLOAD_KEYS, sealing: config.PAYLOAD_SEALING }),
   });
   opened.add(() => journal.close({ timeoutMs: Math.max(leastJournalCloseMs, closingTime.leftMs()) }));
   const queue = openIntakeQueue({
@@ -111,12 +109,10 @@ async function openParts(options: StartReceiverOptions & Ending): Promise<Parts>
     throw listenFailure(error, { variable: 'PORT', port: wanted });
   });
   material.watch((next) => server.replaceMaterial(next));
-  const timer = setInterval(
-    () => measure({ journal, forwarder, material, metrics }),
-    measureIntervalMs,
-  ).unref();
+  const measured = { journal, forwarder, material, metrics, fill: createFillWindow() };
+  const timer = setInterval(() => measure(measured), measureIntervalMs).unref();
   opened.add(() => clearInterval(timer));
-  measure({ journal, forwarder, material, metrics });
+  measure(measured);
   return { journal, forwarder, server, port };
 }
 
@@ -204,16 +200,18 @@ function runParts(running: StartReceiverOptions & Ending & { parts: Parts }): Ru
   };
 }
 
-function measure({
-  journal,
-  forwarder,
-  material,
-  metrics,
-}: Omit<ServerParts, 'options'> & { metrics: Metrics }): void {
+interface Measured extends Omit<ServerParts, 'options'> {
+  readonly metrics: Metrics;
+  readonly fill: FillWindow;
+}
+
+function measure({ journal, forwarder, material, metrics, fill }: Measured): void {
   const { rows, bytes, limitBytes, oldestReceivedAt, writable } = journal.stats();
   metrics.journalRows.set(rows);
   metrics.journalBytes.set(bytes);
   metrics.journalLimitBytes.set(limitBytes);
+  fill.add({ atMs: performance.now(), bytes });
+  metrics.journalSecondsUntilFull.set(fill.secondsUntilFull(limitBytes));
   metrics.journalWritable.set(writable ? 1 : 0);
   const ageMs = oldestReceivedAt === null ? 0 : Date.now() - Date.parse(oldestReceivedAt);
   metrics.journalOldestAgeSeconds.set(Math.max(0, ageMs) / 1000);

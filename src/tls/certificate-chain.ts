@@ -10,6 +10,7 @@ import { refuseIssuer, refuseLeaf, refusePurpose, type ClientPolicy } from './pa
 import { checkRevocation } from './revocation.ts';
 import type { RevocationLists } from './revocation-list.ts';
 import { readOrReason, type TrustBundle } from './trust-bundle.ts';
+import { findVouched, isSameAuthority } from './vouched-issuers.ts';
 
 export interface ChainQuestion {
   readonly leafDer: Uint8Array;
@@ -65,6 +66,10 @@ interface Search {
   /** Anchors first, then the bundle's intermediates, then the presented ones. */
   readonly issuers: readonly ChainCertificate[];
   readonly anchors: ReadonlySet<ChainCertificate>;
+  /** The anchors and those below them. Whoever is not here can say why a chain fails, and never make it stand. */
+  readonly vouched: ReadonlySet<ChainCertificate>;
+  /** Of the others, those that were walked through: once is enough for a reason. */
+  readonly walked: Set<ChainCertificate>;
   /** What stopped the most promising attempt. */
   note(reason: ChainRefusal, depth: number): void;
 }
@@ -87,13 +92,16 @@ function judge(question: ChainQuestion, budget: PathBudget): VerifiedChain {
   const presented = intermediatesDer.map(readOrReason);
   const worst = createWorst(presented.find((entry) => typeof entry === 'string'));
   const usable = presented.filter((entry) => typeof entry !== 'string');
+  const others = [...anchors.intermediates, ...usable];
   const found = extend(
     {
       question,
       nowMs,
       budget,
-      issuers: [...anchors.roots, ...anchors.intermediates, ...usable],
+      issuers: [...anchors.roots, ...others],
       anchors: new Set(anchors.roots),
+      vouched: findVouched({ leaf, roots: anchors.roots, others, nowMs, budget }),
+      walked: new Set(),
       note: worst.note,
     },
     [leaf],
@@ -111,7 +119,7 @@ interface FoundPath {
   readonly crlsCurrentUntilMs: number | null;
 }
 
-/** Depth first: every issuer that may stand above `path`, until one path stands. */
+/** Depth first: every issuer that may stand above `path`, until one path stands. Signatures come when it is whole. */
 function extend(search: Search, path: readonly ChainCertificate[]): FoundPath | null {
   const child = path.at(-1);
   for (const issuer of search.issuers) {
@@ -124,6 +132,8 @@ function extend(search: Search, path: readonly ChainCertificate[]): FoundPath | 
       search.note(reason, path.length);
       continue;
     }
+    if (search.walked.has(issuer)) continue;
+    if (!search.vouched.has(issuer)) search.walked.add(issuer);
     const longer = [...path, issuer];
     const found = search.anchors.has(issuer) ? finish(search, longer) : climb(search, longer);
     if (found) return found;
@@ -138,15 +148,14 @@ function climb(search: Search, path: readonly ChainCertificate[]): FoundPath | n
 }
 
 function refuseStep(
-  { nowMs, budget }: Search,
+  { nowMs }: Search,
   step: { child: ChainCertificate; issuer: ChainCertificate; path: readonly ChainCertificate[] },
 ): ChainRefusal | null {
   const { child, issuer, path } = step;
   const reason = refuseIssuer(issuer, { path, nowMs });
   if (reason !== null) return reason;
   // OpenSSL's own comparison, of key identifiers too.
-  if (!child.x509.checkIssued(issuer.x509)) return 'ISSUER_NOT_FOUND';
-  return budget.isSignedBy(child, issuer) ? null : 'SIGNATURE_INVALID';
+  return child.x509.checkIssued(issuer.x509) ? null : 'ISSUER_NOT_FOUND';
 }
 
 /** What is counted over the whole search: another path cannot make it good. */
@@ -155,6 +164,11 @@ const endsSearch: ReadonlySet<ChainRefusal> = new Set<ChainRefusal>(['BUDGET_SPE
 /** The rules that need the whole path. */
 function finish(search: Search, path: readonly ChainCertificate[]): FoundPath | null {
   const { question, nowMs, budget, issuers } = search;
+  const forgedIndex = findForged(path, budget);
+  if (forgedIndex !== null) {
+    search.note('SIGNATURE_INVALID', forgedIndex + 1);
+    return null;
+  }
   try {
     refuse(refusePurpose(path, question.policy));
     checkNameConstraints(path, budget);
@@ -168,8 +182,16 @@ function finish(search: Search, path: readonly ChainCertificate[]): FoundPath | 
   }
 }
 
-function isSameAuthority(one: ChainCertificate, other: ChainCertificate): boolean {
-  return one.subject.key === other.subject.key && one.spkiSha256 === other.spkiSha256;
+/**
+ * The place of the highest certificate that the one above it has not signed. From the anchor downward, so that a key
+ * counts only once it is vouched for: a stranger's costs nothing.
+ */
+function findForged(path: readonly ChainCertificate[], budget: PathBudget): number | null {
+  for (let index = path.length - 2; index >= 0; index -= 1) {
+    const [subject, issuer] = path.slice(index, index + 2);
+    if (!subject || !issuer || !budget.isSignedBy(subject, issuer)) return index;
+  }
+  return null;
 }
 
 /** Keeps the reason of the attempt that came furthest, the first of them. */

@@ -47,12 +47,19 @@ function rememberUntilMs(verdict: ChainVerdict, nowMs: number): number {
   return Math.min(nowMs + acceptedForMs, validUntil.getTime(), crlsCurrentUntil?.getTime() ?? Infinity);
 }
 
-/** Every part is of fixed length or stands behind its length, so that no two questions share a key. */
+/**
+ * Every part is of fixed length or stands behind its length, so that no two questions share a key. The order of the
+ * intermediates decides nothing, and would let a refused caller ask anew by shuffling them.
+ */
 function questionKey({ leafDer, intermediatesDer, anchors, crls, policy }: ChainQuestion): string {
   const hash = createHash('sha256');
-  for (const der of [leafDer, ...intermediatesDer]) hash.update(createHash('sha256').update(der).digest());
+  hash.update(digestOf(leafDer)).update(intermediatesDer.map(digestOf).toSorted().join(''));
   const rest = [intermediatesDer.length, anchors.version, crls?.version ?? null, policy];
   return hash.update(JSON.stringify(rest)).digest('hex');
+}
+
+function digestOf(der: Uint8Array): string {
+  return createHash('sha256').update(der).digest('hex');
 }
 
 interface Remembered {

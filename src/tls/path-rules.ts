@@ -55,7 +55,10 @@ function allHavePurpose(path: readonly ChainCertificate[], purpose: string): boo
 }
 
 /** The moment of `notAfter` itself is past, as OpenSSL has it. */
-function refuseDates({ notBeforeMs, notAfterMs }: ChainCertificate, nowMs: number): ChainRefusal | null {
+export function refuseDates(
+  { notBeforeMs, notAfterMs }: ChainCertificate,
+  nowMs: number,
+): ChainRefusal | null {
   if (nowMs < notBeforeMs) return 'NOT_YET_VALID';
   return nowMs >= notAfterMs ? 'EXPIRED' : null;
 }

@@ -47,7 +47,7 @@ function checkCertificate(check: RevocationCheck, { serial }: ChainCertificate, 
 function isSigned(check: RevocationCheck, list: RevocationList, authorityIndex: number): boolean {
   const authority = check.path[authorityIndex];
   if (authority === undefined) return false;
-  if (isSignedWith(check, list, authority)) return true;
+  if (mayHaveSigned(list, authority) && isSignedWith(check, list, authority)) return true;
   const parent = check.path[authorityIndex + 1];
   if (parent === undefined) return false;
   return check.others.some((other) => {
@@ -57,20 +57,25 @@ function isSigned(check: RevocationCheck, list: RevocationList, authorityIndex: 
       other.spkiSha256 !== authority.spkiSha256 &&
       other.notBeforeMs <= check.nowMs &&
       check.nowMs < other.notAfterMs;
-    if (!isSecondKey || !isSignedWith(check, list, other)) return false;
+    if (!isSecondKey || !mayHaveSigned(list, other)) return false;
+    // Before anything is computed with its key, which a stranger may have presented.
     if (!other.x509.checkIssued(parent.x509) || !check.budget.isSignedBy(other, parent)) return false;
+    if (!isSignedWith(check, list, other)) return false;
     checkCertificate(check, other, authorityIndex);
     return true;
   });
 }
 
-function isSignedWith(check: RevocationCheck, list: RevocationList, signer: ChainCertificate): boolean {
+/** A list that names another key or another certificate is not this signer's. */
+function mayHaveSigned({ authorityKeyId }: RevocationList, signer: ChainCertificate): boolean {
   if (((signer.extensions.keyUsage ?? 0) & keyUsageBits.crlSign) === 0) return false;
-  const { algorithm, signed, signature, authorityKeyId } = list;
-  // A list that names another key or another certificate is not this signer's.
   if (authorityKeyId?.certificate && !isNamed(authorityKeyId.certificate, signer)) return false;
-  if ((authorityKeyId?.keyId ?? null) !== null && authorityKeyId?.keyId !== signer.extensions.subjectKeyId)
-    return false;
+  const keyId = authorityKeyId?.keyId ?? null;
+  return keyId === null || keyId === signer.extensions.subjectKeyId;
+}
+
+function isSignedWith(check: RevocationCheck, list: RevocationList, signer: ChainCertificate): boolean {
+  const { algorithm, signed, signature } = list;
   return check.budget.check(`${list.sha256} ${signer.sha256}`, () =>
     verifySignature({ algorithm, key: signer.key, signed, signature }),
   );

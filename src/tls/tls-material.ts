@@ -22,6 +22,8 @@ export interface KeyPair {
   readonly certPem: string;
   readonly keyPem: string;
   readonly leaf: X509Certificate;
+  /** Every certificate of the file, the leaf first. */
+  readonly certificates: readonly X509Certificate[];
 }
 
 export interface CaBundle {
@@ -53,7 +55,8 @@ export async function loadKeyPair(options: {
   const { certFile, keyFile, now = new Date() } = options;
   const certPem = await readText(certFile);
   const keyPem = await readText(keyFile);
-  const [leaf] = parseCertificates(certPem, certFile);
+  const certificates = parseCertificates(certPem, certFile);
+  const [leaf] = certificates;
   if (leaf === undefined) throw invalid(certFile, 'it holds no certificate');
   if (leaf.validFromDate > now) throw invalid(certFile, `it is valid only from ${leaf.validFrom}`);
   if (leaf.validToDate < now) throw invalid(certFile, `it expired on ${leaf.validTo}`);
@@ -62,7 +65,7 @@ export async function loadKeyPair(options: {
   attempt(certFile, 'OpenSSL refuses it together with its key', () =>
     createSecureContext({ cert: certPem, key: keyPem, ciphers: strictCiphers }),
   );
-  return { certPem, keyPem, leaf };
+  return { certPem, keyPem, leaf, certificates };
 }
 
 /**

@@ -14,6 +14,8 @@ import { testSecret } from '../support/receiver-server.ts';
 
 const slowhttptest = findProgram('slowhttptest');
 const seconds = 4;
+/** Twice as many as there are places for requests in flight. */
+const connections = 400;
 
 let settings: ReceiverSettings;
 let receiver: RoleProcess;
@@ -22,7 +24,11 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(`${tmpdir()}/slowhttptest-`);
-  settings = await receiverSettings({ VERIFY: 'signature', TLS_TERMINATION: 'proxy' });
+  settings = await receiverSettings({
+    VERIFY: 'signature',
+    TLS_TERMINATION: 'proxy',
+    IN_FLIGHT_LIMIT: String(connections / 2),
+  });
   receiver = startRole('receiver', settings.env);
   url = String((await receiver.line('listening'))['url']);
 });
@@ -33,7 +39,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe('slowhttptest with 400 connections', () => {
+describe(`slowhttptest with ${connections} connections`, () => {
   it.for<[string, string[]]>([
     ['-H, heads a line at a time', ['-H', '-t', 'POST', '-i', '1', '-x', '8']],
     ['-B, bodies a few bytes at a time', ['-B', '-t', 'POST', '-i', '1', '-s', '60000', '-x', '8']],
@@ -45,9 +51,9 @@ describe('slowhttptest with 400 connections', () => {
     skip(slowhttptest === undefined, 'slowhttptest is not installed');
     const flags = [
       '-c',
-      '400',
+      String(connections),
       '-r',
-      '400',
+      String(connections),
       '-l',
       String(seconds),
       '-p',

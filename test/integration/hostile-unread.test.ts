@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { deliveryHead, expectNoneInFlight, expectServed, hostileServers } from '../support/raw-socket.ts';
+import {
+  deliveryHead,
+  expectNoneInFlight,
+  expectServed,
+  hostileServers,
+  prove,
+} from '../support/raw-socket.ts';
 import type { TestServer } from '../support/receiver-server.ts';
 
 const exchangeTimeoutMs = 1_500;
@@ -25,11 +31,14 @@ function requestOf(size: number): string {
 /** Writes all of it and reads nothing; resolves once the receiver has begun to answer. */
 async function floodUnread(
   server: TestServer,
-  text: string,
+  { text, isProven }: { text: string; isProven: boolean },
 ): Promise<{ closed: Promise<unknown>; socket: net.Socket }> {
   const { hostname, port } = new URL(server.url);
   const socket = net.connect({ host: hostname, port: Number(port) });
   await once(socket, 'connect');
+  if (isProven) await prove(socket);
+  server.kept.length = 0;
+  server.lines.length = 0;
   socket.pause();
   // A reset is how the receiver's end looks to somebody who did not read.
   const closed = new Promise((resolve) => socket.on('error', resolve).once('close', resolve));
@@ -41,13 +50,14 @@ async function floodUnread(
 const inFlight = (server: TestServer) =>
   server.metrics.inFlight.get().then(({ values }) => values[0]?.value ?? 0);
 
-describe('a sender of 10,000 requests that reads no answer', () => {
+describe('a sender of 10,000 requests that has a proof and reads no answer', () => {
   it.each([
     ['whose reads end with a request', 256],
     ['whose reads end within one', 250],
   ])('%s: frees its places in flight at the bound, and others are served all along', async (_name, size) => {
     const server = await start();
-    const { closed, socket } = await floodUnread(server, requestOf(size).repeat(10_000));
+    const text = requestOf(size).repeat(10_000);
+    const { closed, socket } = await floodUnread(server, { text, isProven: true });
     let held = 0;
     await eventually(
       async () => {
@@ -67,6 +77,22 @@ describe('a sender of 10,000 requests that reads no answer', () => {
     expect(server.kept).toEqual([]);
     await expectServed(server);
   });
+});
+
+it('14 strangers that write 2,000 requests each and read nothing hold no place, and cost no delivery its 200', async () => {
+  const server = await start({ inFlightLimit: 64, listenerLimits: {} });
+  const text = requestOf(256).repeat(2_000);
+  const strangers = Array.from({ length: 14 }, () => floodUnread(server, { text, isProven: false }));
+  await Promise.all([...strangers, ...Array.from({ length: 20 }, () => expectServed(server))]);
+  for (let number = 0; number < 20; number += 1) await expectServed(server);
+  await expectNoneInFlight(server);
+  for (const { socket } of await Promise.all(strangers)) socket.destroy();
+  const { values } = await server.metrics.deliveries.get();
+  const outcomes = Object.fromEntries(values.map(({ labels, value }) => [labels['outcome'], value]));
+  // One refusal each, be it for the signature or for the surplus, and what had been begun before it.
+  expect(outcomes['accepted']).toBe(40);
+  expect(outcomes['REQUEST_TIMEOUT']).toBeUndefined();
+  expect(outcomes['SIGNATURE_MISSING']).toBeLessThanOrEqual(14 * 4);
 });
 
 it('what is written behind an answer that ends the connection is not read on and on', async () => {

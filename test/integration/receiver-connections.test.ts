@@ -168,6 +168,18 @@ describe('behind a balancer that conveys addresses', () => {
     expect(server.lines).toMatchObject(Array.from({ length: 6 }, () => ({ remote_address: '203.0.113.9' })));
   });
 
+  it('one network of IPv6 counts as one sender, whichever of its addresses it uses', async () => {
+    const server = await start({ maxConnections: 16, trusted });
+    const flood = await connectMany(server.port, 10);
+    for (const [index, { socket }] of flood.entries())
+      socket.write(headerV1({ address: `2001:db8::${index}:1`, port: 1 }));
+    await expect.poll(() => openOf(flood).filter(Boolean)).toHaveLength(4);
+    const other = await connect(server.port);
+    other.socket.write(headerV1({ address: '2001:db8:0:1::1', port: 1 }));
+    expect(await answered(other.socket, ask('/'))).toBe('HTTP/1.1 200 OK');
+    expect(await server.refused()).toEqual({ GAVE_WAY: 6 });
+  });
+
   it('connections that wait for their header count and give way like all others', async () => {
     const server = await start({ trusted });
     const silent = await connectMany(server.port, 4);
@@ -197,10 +209,10 @@ describe('a flood of strangers', () => {
   /** A few seconds of a processor, which a busy machine gives slowly. */
   const floodTimeoutMs = 60_000;
 
-  it.skipIf(limit < wanted)(
-    `of ${idle} idle connections and ${halves} half handshakes costs no delivery its 200${limit < wanted ? ` (ulimit -n is ${limit}, needs ${wanted})` : ''}`,
-    async () => {
-      const server = await startTestServer({ mode: 'certificate', pki, inFlightLimit: 128 });
+  it.skipIf(limit < wanted).each(['certificate', 'signature'] as const)(
+    `of ${idle} idle connections and ${halves} half handshakes costs no delivery its 200 (VERIFY=%s)${limit < wanted ? ` (ulimit -n is ${limit}, needs ${wanted})` : ''}`,
+    async (mode) => {
+      const server = await startTestServer({ mode, pki, inFlightLimit: 128 });
       open.push(server);
       const port = Number(new URL(server.url).port);
       const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ...clientTls(leanTls()) });

@@ -122,7 +122,13 @@ describe.each(Object.entries(ways))('VERIFY_SHADOW=certificate %s', (_where, way
     expect(await send(way.sending(server, pki.lean.webhookClient))).toMatchObject({ status: 200 });
     await expect
       .poll(() => linesOf(server, 'delivery'))
-      .toMatchObject([{ certificate_shadow: 'would_refuse', error: expect.stringContaining('TypeError') }]);
+      .toMatchObject([
+        {
+          certificate_shadow: 'would_refuse',
+          certificate_reason: 'NOT_JUDGED',
+          error: expect.stringContaining('TypeError'),
+        },
+      ]);
     expect(await verdicts(server)).toMatchObject([{ labels: { reason: 'NOT_JUDGED' } }]);
   });
 

@@ -9,7 +9,7 @@ export const receiverEnv = {
   VERIFY: 'certificate+signature',
   LEAN_CA_FILE: 'lean.pem',
   LEAN_CLIENT_NAMES: 'dns:webhooks.leantech.me',
-  LEAN_WEBHOOK_SECRET: 'old-secret,new-secret',
+  LEAN_WEBHOOK_SECRET: 'whsec-old-secret,whsec-new-secret',
   TLS_CERT_FILE: 'server.crt',
   TLS_KEY_FILE: 'server.key',
   REDIS_URL: 'redis://user:hunter2@redis.internal:6379/1',

@@ -30,6 +30,7 @@ interface TestServerOptions extends Partial<
     | 'secrets'
     | 'bodyLimitBytes'
     | 'inFlightLimit'
+    | 'inFlightLimits'
     | 'journalFull'
     | 'listenerLimits'
     | 'webhookPath'
@@ -112,8 +113,9 @@ export function fromLean(server: { url: string }, pki: Pki, changes: Partial<Sen
 
 export function tlsMaterialOf(pki: Pki, mode: VerifyMode): TlsMaterial {
   const { certPem, chainPem, keyPem } = pki.receiverServer;
+  const leaf = new X509Certificate(certPem);
   return {
-    pair: { certPem: chainPem, keyPem, leaf: new X509Certificate(certPem) },
+    pair: { certPem: chainPem, keyPem, leaf, certificates: [leaf] },
     clients: mode.includes('certificate') ? { anchors: anchorsOf(pki.leanChainPem), crls: null } : null,
   };
 }

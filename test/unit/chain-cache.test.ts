@@ -109,6 +109,17 @@ describe('a refused chain', () => {
     expect(calls()).toBe(2);
   });
 
+  it('is not judged anew when its intermediates are shuffled, only when one of them is another', () => {
+    const { cache, calls } = countingCache(() => rejected);
+    const ask = (...names: string[]) =>
+      cache.judge({ ...question, intermediatesDer: names.map((name) => Buffer.from(name)) });
+    ask('one', 'two', 'three');
+    ask('three', 'one', 'two');
+    expect(calls()).toBe(1);
+    ask('one', 'two', 'two');
+    expect(calls()).toBe(2);
+  });
+
   it('that was asked for least recently makes room', () => {
     const { cache, calls } = countingCache(() => rejected, { refusedLimit: 2 });
     const ask = (name: string) => cache.judge({ ...question, leafDer: Buffer.from(name) });

@@ -3,11 +3,33 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { problemsOf, receiverEnv as receiver } from '../support/config-problems.ts';
 
+/** TLS ends elsewhere, so there are no files for it. */
+const noTlsFiles = { TLS_CERT_FILE: '', TLS_KEY_FILE: '' };
 const behindProxy = {
+  ...noTlsFiles,
   TLS_TERMINATION: 'proxy',
   FORWARDED_CERT_HEADER: 'haproxy',
   TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.7, ::1',
 };
+
+const tooWide = [
+  '0.0.0.0/0',
+  '10.0.0.0/8,::/0',
+  '0.0.0.0/1,128.0.0.0/1',
+  '0.0.0.0/2',
+  '10.0.0.0/7',
+  '::ffff:0:0/96',
+  '0:0:0:0:0:FFFF:0.0.0.0/90',
+  '::ffff:0.0.0.0/97,::ffff:128.0.0.0/97',
+  '::FFFF:a00:0/103',
+  '::/96',
+  '::/17',
+  '2000::/3',
+  '8000::/1',
+  '2001::/15',
+  'fe80::/10',
+  'fc00::/6',
+];
 
 describe('who gets in', () => {
   it.each([
@@ -49,10 +71,25 @@ describe('who gets in', () => {
       'FORWARDED_CERT_HEADER',
     ],
     ['PROXY_PROTOCOL=on from nobody', { PROXY_PROTOCOL: 'on' }, 'TRUSTED_PROXIES'],
-    ...['0.0.0.0/0', '10.0.0.0/8,::/0', '::ffff:0:0/96', '0:0:0:0:0:FFFF:0.0.0.0/90'].map(
+    [
+      'a forwarded certificate behind a PROXY header, which anybody can get passed on',
+      { ...behindProxy, PROXY_PROTOCOL: 'on' },
+      'PROXY_PROTOCOL',
+    ],
+    [
+      'the same in the shadow',
+      {
+        ...behindProxy,
+        VERIFY: 'signature',
+        VERIFY_SHADOW: 'certificate',
+        PROXY_PROTOCOL: 'on',
+      },
+      'PROXY_PROTOCOL',
+    ],
+    ...tooWide.map(
       (networks) =>
         [
-          `everybody as a proxy: ${networks}`,
+          `too many as proxies: ${networks}`,
           { PROXY_PROTOCOL: 'on', TRUSTED_PROXIES: networks },
           'TRUSTED_PROXIES',
         ] as const,
@@ -66,6 +103,25 @@ describe('who gets in', () => {
     const { TLS_CERT_FILE: _cert, TLS_KEY_FILE: _key, ...others } = receiver;
     const env = { ...others, TLS_TERMINATION: 'proxy', VERIFY: 'signature' };
     expect(loadConfig('receiver', env)).toMatchObject({ TLS_TERMINATION: 'proxy', warnings: [] });
+  });
+
+  it.each([
+    '10.0.0.0/8',
+    '::ffff:10.0.0.0/104',
+    '2001::/16',
+    'fc00::/7',
+    'fd00::/8',
+    '::1',
+    '::1/128',
+    '192.0.2.7',
+  ])('takes the word of %s', (networks) => {
+    const changes = { PROXY_PROTOCOL: 'on', TRUSTED_PROXIES: networks };
+    expect(problemsOf('receiver', { ...receiver, ...changes })).toEqual([]);
+  });
+
+  it('lets a PROXY header tell addresses where a proxy ends TLS and nobody reads a certificate', () => {
+    const changes = { ...behindProxy, VERIFY: 'signature', PROXY_PROTOCOL: 'on' };
+    expect(problemsOf('receiver', { ...receiver, ...changes })).toEqual([]);
   });
 
   it('lets a trusted proxy forward the certificate', () => {
@@ -106,11 +162,15 @@ describe('a warning', () => {
 
   it.each([
     ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.0/8' }],
-    ['TRUSTED_PROXIES', { TLS_TERMINATION: 'proxy', VERIFY: 'signature', TRUSTED_PROXIES: '10.0.0.0/8' }],
+    [
+      'TRUSTED_PROXIES',
+      { ...noTlsFiles, TLS_TERMINATION: 'proxy', VERIFY: 'signature', TRUSTED_PROXIES: '10.0.0.0/8' },
+    ],
     [
       'FORWARDED_CERT_HEADER',
-      { TLS_TERMINATION: 'proxy', VERIFY: 'signature', FORWARDED_CERT_HEADER: 'envoy' },
+      { ...noTlsFiles, TLS_TERMINATION: 'proxy', VERIFY: 'signature', FORWARDED_CERT_HEADER: 'envoy' },
     ],
+    ['TLS_CERT_FILE', { TLS_TERMINATION: 'proxy', VERIFY: 'signature' }],
   ])('says that %s is used by nothing', (variable, changes) => {
     expect(loadConfig('receiver', { ...receiver, ...changes }).warnings).toMatchObject([{ variable }]);
   });
@@ -118,6 +178,18 @@ describe('a warning', () => {
   it('is not given for proxies whose PROXY header is read', () => {
     const changes = { PROXY_PROTOCOL: 'on', TRUSTED_PROXIES: '10.0.0.0/8' };
     expect(loadConfig('receiver', { ...receiver, ...changes }).warnings).toEqual([]);
+  });
+
+  it.each([
+    ['the only secret', 'fifteen-letters', 1],
+    ['one of two', 'whsec-new-secret, short', 1],
+    ['none', 'sixteen-letters!', 0],
+  ])('counts the characters of a secret, never shows one: %s is too short', (_which, secrets, count) => {
+    const { warnings } = loadConfig('receiver', { ...receiver, LEAN_WEBHOOK_SECRET: secrets });
+    expect(warnings.map(({ variable }) => variable)).toEqual(
+      Array.from({ length: count }, () => 'LEAN_WEBHOOK_SECRET'),
+    );
+    expect(JSON.stringify(warnings)).not.toMatch(/fifteen|short"/);
   });
 
   it('says loudly that nothing is verified', () => {

@@ -24,7 +24,7 @@ describe('loadConfig', () => {
       PORT: 8443,
       OPS_PORT: 9464,
       QUEUE_PREFIX: '{lean-sandbox-sa}',
-      LEAN_WEBHOOK_SECRET: ['old-secret', 'new-secret'],
+      LEAN_WEBHOOK_SECRET: ['whsec-old-secret', 'whsec-new-secret'],
       LEAN_CLIENT_NAMES: [{ kind: 'dns', value: 'webhooks.leantech.me' }],
       SYNC_DATA: ['accounts', 'balances', 'transactions'],
       ACK_AFTER: 'journal',
@@ -77,7 +77,7 @@ describe('loadConfig', () => {
     expect(loadConfig('receiver', { ...receiver, PORT: '' }).PORT).toBe(8443);
   });
 
-  it.each(secretNames.filter((name) => !['LEAN_CLIENT_SECRET', 'OPS_TOKEN'].includes(name)))(
+  it.each(secretNames.filter((name) => name !== 'OPS_TOKEN'))(
     'reads %s from its file, one trailing newline trimmed',
     (name) => {
       const value: Record<string, string> = {
@@ -133,8 +133,12 @@ describe('the rules between variables', () => {
       },
       'LEAN_CLIENT_NAMES',
     ],
-    ['LEAN_API_VERSION=v1', 'receiver', { LEAN_API_VERSION: 'v1' }, 'LEAN_API_VERSION'],
-    ['LEAN_CLIENT_SECRET', 'receiver', { LEAN_CLIENT_SECRET: 'x' }, 'LEAN_CLIENT_SECRET'],
+    [
+      'a kind of data that the v1 dialect does not have',
+      'receiver',
+      { LEAN_API_VERSION: 'v1', SYNC_DATA: 'accounts,beneficiaries' },
+      'SYNC_DATA',
+    ],
     ['SYNC_DATA beyond the default', 'receiver', { SYNC_DATA: 'accounts, identity' }, 'SYNC_DATA'],
     ['OPS_TOKEN', 'receiver', { OPS_TOKEN: 'operations-token-1' }, 'OPS_TOKEN'],
     [
@@ -154,13 +158,14 @@ describe('the rules between variables', () => {
     expect(problems.map((line) => line.split(' ', 1)[0])).toEqual([name]);
   });
 
-  it('want a certificate of a production worker and not of a sandbox one', () => {
+  it('want a certificate of a production worker, not of a sandbox one nor of one with a client secret', () => {
     const bare = { ...worker, LEAN_CERT_FILE: '', LEAN_KEY_FILE: '' };
     expect(problemsOf('worker', bare)).toEqual([
-      'LEAN_CERT_FILE is required in production',
-      'LEAN_KEY_FILE is required in production',
+      'LEAN_CERT_FILE is required in production without LEAN_CLIENT_SECRET',
+      'LEAN_KEY_FILE is required in production without LEAN_CLIENT_SECRET',
     ]);
     expect(problemsOf('worker', { ...bare, LEAN_ENVIRONMENT: 'sandbox' })).toEqual([]);
+    expect(problemsOf('worker', { ...bare, LEAN_CLIENT_SECRET: 'client-secret' })).toEqual([]);
   });
 
   it('let one process for development go without engines and our certificate', () => {

@@ -235,6 +235,15 @@ describe('a second key of an authority, for its lists', () => {
       'REVOKED',
     ],
     [
+      'named by a list that somebody else has signed',
+      () => {
+        const signer = secondKey({ issuer: root });
+        const crls = [rootList(), list({ signer: ecKeys(), keyId: keyId(signer.keys) })];
+        return judgeInAWord({ leaf, intermediates: [issuing, signer], bundle: [root], crls });
+      },
+      'CRL_SIGNATURE_INVALID',
+    ],
+    [
       'for other things',
       () => judgeSecond(writeLeaf({ subject: issuing.subject, issuer: root })),
       'CRL_SIGNATURE_INVALID',

@@ -1,0 +1,74 @@
+// What is said over HTTP for each outcome, and which connections have had their last word.
+// Never repeats a byte of the request, and never promises a patience that a connection does not have.
+import type { Socket } from 'node:net';
+import type { FastifyReply } from 'fastify';
+import {
+  deliveryOutcomes,
+  requestRefusals,
+  type DeliveryRefusal,
+  type DeliveryOutcome,
+  type RequestRefusal,
+} from '../core/outcomes.ts';
+import type { DeliveryRecord } from './delivery-record.ts';
+
+export type Refusal = DeliveryRefusal | RequestRefusal;
+
+interface Answer {
+  readonly status: number;
+  readonly retryAfterSeconds: number | null;
+}
+
+const answers: Readonly<Record<DeliveryOutcome | RequestRefusal, Answer>> = {
+  ...deliveryOutcomes,
+  ...requestRefusals,
+};
+
+/** By connection: the number of the request whose answer, decided if not given yet, is the last one. */
+const lastAnswered = new WeakMap<Socket, number>();
+
+/**
+ * An answer that ends the connection is the last word on it (RFC 9112, 9.6): what comes behind is not looked at, and
+ * nothing would say when it is over. What came before has its answers still.
+ */
+export function endConnection(socket: Socket, { number }: DeliveryRecord): void {
+  lastAnswered.set(socket, Math.min(number, lastAnswered.get(socket) ?? Infinity));
+}
+
+/** Without a record: asked of a request that has just been read. */
+export function isBehindTheEnd(socket: Socket, record?: DeliveryRecord): boolean {
+  const last = lastAnswered.get(socket);
+  return socket.destroyed || (last !== undefined && (record === undefined || record.number > last));
+}
+
+/** Ends a request before its body was read; the connection cannot be used any further. */
+export function refuse(reply: FastifyReply, record: DeliveryRecord, refusal: Refusal): void {
+  record.outcome ??= refusal;
+  answer(reply, { record, outcome: refusal, close: true });
+}
+
+export function answer(
+  reply: FastifyReply,
+  parts: { record: DeliveryRecord; outcome: DeliveryOutcome | RequestRefusal; close: boolean },
+): FastifyReply {
+  const { record, outcome, close } = parts;
+  const { status, retryAfterSeconds } = answers[outcome];
+  reply.code(status).header('content-type', 'application/json; charset=utf-8');
+  if (close) {
+    endConnection(reply.request.raw.socket, record);
+    reply.header('connection', 'close');
+  } else if (!record.isProven && reply.raw.shouldKeepAlive) {
+    // Written by ourselves: node would add for how long, in the words of connections that have a proof.
+    reply.header('connection', 'keep-alive');
+  }
+  if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds));
+  if (outcome === 'METHOD_NOT_ALLOWED') reply.header('allow', 'POST');
+  return reply.send(JSON.stringify(outcome === 'accepted' ? { outcome } : { code: outcome }));
+}
+
+/** What reading the body can fail with. A mistake of ours is never blamed on the sender, and never answered 200. */
+export function refusalOf(error: unknown): Refusal {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'BODY_TOO_LARGE';
+  const sender = code === 'FST_ERR_CTP_INVALID_CONTENT_LENGTH' || code === 'ECONNRESET';
+  return sender ? 'BAD_REQUEST' : 'NOT_DURABLE';
+}
