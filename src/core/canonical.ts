@@ -50,7 +50,14 @@ export const canonicalAccountSchema = z.strictObject({
   identifiers: z.array(
     z.strictObject({ scheme_name: textOrNull, identification: textOrNull, name: textOrNull }),
   ),
-  servicer: z.strictObject({ scheme_name: textOrNull, identification: textOrNull }).nullable(),
+  servicer: z
+    .strictObject({
+      scheme_name: textOrNull,
+      identification: textOrNull,
+      /** ISO 9362, of scheme BICFI only; null with a warning where it is none. */
+      bic: textOrNull,
+    })
+    .nullable(),
   raw: rawSchema,
   warnings: warningsSchema,
 });
@@ -112,4 +119,4 @@ export const canonicalTransactionSchema = z.strictObject({
 export type CanonicalTransaction = z.infer<typeof canonicalTransactionSchema>;
 
 /** Raised whenever normalizing gives other rows for the same raw text. */
-export const normalizerVersion = 1;
+export const normalizerVersion = 2;

@@ -15,6 +15,12 @@ export function sliceItems(text: string, path: readonly string[]): string[] {
   return items;
 }
 
+/** The source text of the value under `path`; null where there is none. */
+export function sliceValue(text: string, path: readonly string[]): string | null {
+  const bounds = locate(text, path);
+  return bounds && text.slice(bounds.start, bounds.end);
+}
+
 interface Bounds {
   readonly start: number;
   readonly end: number;

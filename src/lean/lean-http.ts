@@ -80,6 +80,8 @@ export interface Exchange {
   readonly agent: Agent;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** With a body the request is a POST, else a GET. */
+  readonly body?: string | undefined;
   readonly callTimeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -98,6 +100,7 @@ export async function exchange({
   agent,
   url,
   headers,
+  body,
   callTimeoutMs,
   signal,
 }: Exchange): Promise<ExchangeResult> {
@@ -105,8 +108,9 @@ export async function exchange({
   try {
     const response = await request(url, {
       dispatcher: agent,
-      method: 'GET',
+      method: body === undefined ? 'GET' : 'POST',
       headers,
+      body: body ?? null,
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
     });
     const bodyText = await response.body.text();

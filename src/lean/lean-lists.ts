@@ -1,14 +1,25 @@
-// What each operation's reply must hold, and how it is taken out: pages of lists, one entity, the results of an
-// earlier request. Null everywhere means "not there", which is never the same as "none".
+// What the replies with lists must hold, and how a page is taken out of them. Null means "not there", which is never
+// the same as "none".
 import type { z } from 'zod';
 import { isJsonObject } from '../core/lossless-json.ts';
 import type { LeanOperation, ReplySource } from './lean-reply.ts';
 import { readList, type ItemList } from './read-list.ts';
-import { wireAccountSchema, type WireAccount } from './wire-account.ts';
-import { wireBalanceSchema, type WireBalance } from './wire-balance.ts';
-import { wireEntitySchema, type WireEntity } from './wire-entity.ts';
+import { wireAccountSchema } from './wire-account.ts';
+import { wireBalanceSchema } from './wire-balance.ts';
+import { wireBankSchema } from './wire-bank.ts';
+import { wireConsentSchema } from './wire-consent.ts';
+import { wireEntitySchema } from './wire-entity.ts';
+import { wireEventSchema } from './wire-event.ts';
+import { wireIdentitySchema } from './wire-identity.ts';
+import {
+  wireBeneficiarySchema,
+  wireDirectDebitSchema,
+  wireScheduledPaymentSchema,
+  wireStandingOrderSchema,
+} from './wire-orders.ts';
+import { wireRefreshSchema } from './wire-refresh.ts';
 import { wirePageSchema, type WirePage } from './wire-reply.ts';
-import { wireTransactionSchema, type WireTransaction } from './wire-transaction.ts';
+import { wireTransactionSchema } from './wire-transaction.ts';
 
 /** The largest page Lean serves (its OpenAPI file: 1 to 100). */
 export const pageSize = 100;
@@ -28,22 +39,40 @@ export interface ListKind<Schema extends z.ZodType> {
   readonly operation: LeanOperation;
   /** The object that holds the list and its page. */
   readonly around: readonly string[];
-  readonly member: string;
+  /** Null = the reply is the list. */
+  readonly member: string | null;
   readonly schema: Schema;
 }
 
+function dataList<Schema extends z.ZodType>(operation: LeanOperation, member: string, schema: Schema) {
+  return { operation, around: ['data'], member, schema };
+}
+
+function bareList<Schema extends z.ZodType>(operation: LeanOperation, member: string | null, schema: Schema) {
+  return { operation, around: [], member, schema };
+}
+
 export const listKinds = {
-  accounts: { operation: 'accounts', around: ['data'], member: 'accounts', schema: wireAccountSchema },
-  balances: { operation: 'balances', around: ['data'], member: 'balances', schema: wireBalanceSchema },
-  transactions: {
-    operation: 'transactions',
-    around: ['data'],
-    member: 'transactions',
-    schema: wireTransactionSchema,
-  },
+  accounts: dataList('accounts', 'accounts', wireAccountSchema),
+  balances: dataList('balances', 'balances', wireBalanceSchema),
+  transactions: dataList('transactions', 'transactions', wireTransactionSchema),
+  identity: dataList('identity', 'identities', wireIdentitySchema),
+  accountIdentities: dataList('account_identities', 'identities', wireIdentitySchema),
+  beneficiaries: dataList('beneficiaries', 'beneficiaries', wireBeneficiarySchema),
+  directDebits: dataList('direct_debits', 'direct_debits', wireDirectDebitSchema),
+  standingOrders: dataList('standing_orders', 'standing_orders', wireStandingOrderSchema),
+  scheduledPayments: dataList('scheduled_payments', 'scheduled_payments', wireScheduledPaymentSchema),
+  refreshes: bareList('refreshes', 'content', wireRefreshSchema),
+  entities: bareList('entities', null, wireEntitySchema),
+  entitiesByDate: bareList('entities_by_date', 'data', wireEntitySchema),
+  consents: bareList('consents', null, wireConsentSchema),
+  /** No example of a list of consents is documented; other lists of the same API come like this. */
+  consentPages: bareList('consents', 'data', wireConsentSchema),
+  banks: bareList('banks', null, wireBankSchema),
+  events: bareList('events', 'data', wireEventSchema),
 } as const satisfies Record<string, ListKind<z.ZodType>>;
 
-interface PageAsked {
+export interface PageAsked {
   /** Null = whichever comes. */
   readonly page: number | null;
   /** Members that must hold these ids where an item has them. */
@@ -60,11 +89,12 @@ export function readPage<Schema extends z.ZodType>(
   const list = readList({
     bodyText,
     body,
-    path: [...kind.around, kind.member],
+    path: kind.member === null ? kind.around : [...kind.around, kind.member],
     schema: kind.schema,
     belongsTo: asked.belongsTo,
   });
   if (!list) return null;
+  if (kind.member === null) return wholeList(list);
   const around = kind.around.reduce((at: unknown, key) => (isJsonObject(at) ? at[key] : undefined), body);
   const parsed = wirePageSchema.safeParse(isJsonObject(around) ? around['page'] : undefined);
   const page = parsed.success ? parsed.data : null;
@@ -72,6 +102,11 @@ export function readPage<Schema extends z.ZodType>(
   if (number !== null && asked.page !== null && number !== asked.page) return null;
   const itemCount = list.items.length + list.unreadable.length;
   return { ...list, page, ...findListEnd(page, { askedPage: asked.page ?? 0, itemCount }) };
+}
+
+/** A list that Lean gives in one piece. */
+export function wholeList<Wire>(list: ItemList<Wire>): ListPage<Wire> {
+  return { ...list, page: null, isLastPage: true, isEndKnown: true };
 }
 
 interface PageFacts {
@@ -93,35 +128,4 @@ export function findListEnd(page: WirePage | null, { askedPage, itemCount }: Pag
   }
   const isSizeKnown = (page?.size ?? null) !== null;
   return { isLastPage: itemCount < size, isEndKnown: isSizeKnown || itemCount === 0 };
-}
-
-export interface EntityData {
-  readonly entity: WireEntity;
-}
-
-export function readEntity({ body }: ReplySource, entityId: string): EntityData | null {
-  const parsed = wireEntitySchema.safeParse(body);
-  return parsed.success && parsed.data.id === entityId ? { entity: parsed.data } : null;
-}
-
-/**
- * What a request that was PENDING has come to. The reply does not say whose it is but item by item: the caller
- * compares `entity_id` with what it asked for.
- */
-export type ResultsData =
-  | ({ readonly dataType: 'accounts' } & ListPage<WireAccount>)
-  | ({ readonly dataType: 'balances' } & ListPage<WireBalance>)
-  | ({ readonly dataType: 'transactions' } & ListPage<WireTransaction>)
-  | { readonly dataType: 'other'; readonly leanType: string | null };
-
-const anyPage: PageAsked = { page: null, belongsTo: {} };
-
-export function readResults(source: ReplySource): ResultsData | null {
-  const accounts = readPage(source, listKinds.accounts, anyPage);
-  if (accounts) return { dataType: 'accounts', ...accounts };
-  const balances = readPage(source, listKinds.balances, anyPage);
-  if (balances) return { dataType: 'balances', ...balances };
-  const transactions = readPage(source, listKinds.transactions, anyPage);
-  if (transactions) return { dataType: 'transactions', ...transactions };
-  return isJsonObject(source.reply.data) ? { dataType: 'other', leanType: source.reply.type } : null;
 }

@@ -8,7 +8,26 @@ import { failureOfNetwork, failureOfReply, unreadableReply, type LeanFailure } f
 import type { ExchangeResult } from './lean-http.ts';
 import { wireReplySchema, type WireReply } from './wire-reply.ts';
 
-export type LeanOperation = 'accounts' | 'balances' | 'transactions' | 'entity' | 'results';
+export type LeanOperation =
+  | 'accounts'
+  | 'balances'
+  | 'transactions'
+  | 'identity'
+  | 'account_identities'
+  | 'beneficiaries'
+  | 'direct_debits'
+  | 'standing_orders'
+  | 'scheduled_payments'
+  | 'results'
+  | 'entity'
+  | 'entities'
+  | 'entities_by_date'
+  | 'consents'
+  | 'banks'
+  | 'refreshes'
+  | 'refresh'
+  | 'start_refresh'
+  | 'events';
 
 /** For the log line; nothing of a customer's. */
 export interface CallFacts {
@@ -59,7 +78,7 @@ export interface Judgement<Data> {
   readonly result: ExchangeResult;
   readonly durationMs: number;
   readonly nowMs: number;
-  /** Data calls say OK in the body; an entity comes bare. */
+  /** Data calls say OK in the body; an entity, a refresh and most lists that are no bank data come bare. */
   readonly isEnveloped: boolean;
   /** Null where the reply does not hold what it should. */
   readonly read: (source: ReplySource) => Data | null;
@@ -74,7 +93,7 @@ export function judgeReply<Data>(judgement: Judgement<Data>): LeanReply<Data> {
   }
   const { httpStatus, headers, bodyText } = result;
   const body = parseBody(bodyText);
-  const reply = isJsonObject(body) ? wireReplySchema.parse(body) : null;
+  const reply = readReply(body, isEnveloped);
   const facts: CallFacts = {
     ...noFacts,
     operation,
@@ -98,7 +117,14 @@ export function judgeReply<Data>(judgement: Judgement<Data>): LeanReply<Data> {
   return { kind: 'failed', failure: { ...failure, at: readHttpDate(headers) ?? undefined }, facts };
 }
 
-const noFacts = { httpStatus: null, correlationId: null, traceId: null, resultsId: null, networkError: null };
+/** What is not known of a call. */
+export const noFacts = {
+  httpStatus: null,
+  correlationId: null,
+  traceId: null,
+  resultsId: null,
+  networkError: null,
+};
 
 function readAround({ refreshed_at, timestamp }: WireReply) {
   return { refreshedAt: readInstant(refreshed_at), timestamp: readInstant(timestamp) };
@@ -113,7 +139,14 @@ function isError({ status }: WireReply): boolean {
   return status === 'FAILED' || status === 'RECONNECT_REQUIRED' || status === 'CONSENT_EXPIRED';
 }
 
-function parseBody(bodyText: string): unknown {
+/** Some lists come without anything around them. */
+function readReply(body: unknown, isEnveloped: boolean): WireReply | null {
+  if (isJsonObject(body)) return wireReplySchema.parse(body);
+  return Array.isArray(body) && !isEnveloped ? wireReplySchema.parse({}) : null;
+}
+
+/** Null for what is no JSON. */
+export function parseBody(bodyText: string): unknown {
   try {
     return parseLossless(bodyText);
   } catch {

@@ -4,6 +4,7 @@ import { normalizeIban } from '../core/iban.ts';
 import { readDate } from '../core/local-date.ts';
 import { normalizeCurrency, noteUnknownCurrency } from './normalize-amount.ts';
 import { createNotes, lastPerKey, type Notes } from './normalize-notes.ts';
+import { readBic } from './normalize-party.ts';
 import type { WireItem } from './read-list.ts';
 import type { WireAccount } from './wire-account.ts';
 
@@ -34,12 +35,19 @@ function normalizeAccount({ wire, raw }: WireItem<WireAccount>): CanonicalAccoun
       identification: notes.text(identification),
       name: notes.text(name),
     })),
-    servicer: wire.servicer && {
-      scheme_name: notes.text(wire.servicer.scheme_name),
-      identification: notes.text(wire.servicer.identification),
-    },
+    servicer: normalizeServicer(wire.servicer, notes),
     raw,
     warnings: notes.warnings(),
+  };
+}
+
+function normalizeServicer(wire: WireAccount['servicer'], notes: Notes): CanonicalAccount['servicer'] {
+  if (wire === null) return null;
+  const { scheme_name: scheme, identification } = wire;
+  return {
+    scheme_name: notes.text(scheme),
+    identification: notes.text(identification),
+    bic: scheme === 'BICFI' ? readBic(identification, notes) : null,
   };
 }
 

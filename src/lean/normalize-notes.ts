@@ -7,7 +7,13 @@ export type NormalizeWarning =
   | 'AMOUNT_SIGN_CONFLICT'
   /** A negative amount beside DEBIT or no indicator; the amount is kept without its sign. */
   | 'AMOUNT_SIGNED'
+  /** An amount that is there, but is no number of at most 20 digits on either side of the point. */
+  | 'AMOUNT_UNREADABLE'
   | 'BALANCE_TYPE_MISSING'
+  /** Of scheme BICFI, but a name or a number of the bank's own. */
+  | 'BIC_INVALID'
+  /** The text names no country of ISO 3166. */
+  | 'COUNTRY_UNKNOWN'
   | 'CREDIT_LINE_UNREADABLE'
   | 'CURRENCY_MISSING'
   | 'CURRENCY_UNKNOWN'
@@ -15,10 +21,14 @@ export type NormalizeWarning =
   | 'IBAN_INVALID'
   /** CREDIT or DEBIT is not said; a sign is never guessed. */
   | 'INDICATOR_UNSUPPORTED'
+  /** The id is a fingerprint of the content. */
+  | 'ITEM_ID_MISSING'
   /** The same key came twice in one list; the last one stands. */
   | 'ITEM_REPEATED'
   /** More digits than the currency has; no minor units are given. */
   | 'MINOR_UNITS_INEXACT'
+  /** The party's key is a fingerprint of the content. */
+  | 'PARTY_ID_MISSING'
   | 'TEXT_REPLACED'
   | 'TIME_ZONE_UNKNOWN'
   /** The id is a fingerprint of the content. */

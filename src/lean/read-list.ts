@@ -60,6 +60,7 @@ function foreignMember(item: unknown, belongsTo: Readonly<Record<string, string>
   return foreign?.[0] ?? null;
 }
 
-function describeIssues(error: z.ZodError): string {
+/** Which members are wrong and how; never a value. */
+export function describeIssues(error: z.ZodError): string {
   return error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
 }

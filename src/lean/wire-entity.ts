@@ -5,7 +5,7 @@ import { isJsonObject } from '../core/lossless-json.ts';
 import { anything, wireId, wireObject, wireOptionalId, wireText } from './wire-values.ts';
 
 /** `["a","b"]` or `{"a":true,"b":true,"c":false}` → `['a','b']`; null where the source does not speak of them. */
-const wirePermissions = anything.transform((value): string[] | null => {
+export const wirePermissions = anything.transform((value): string[] | null => {
   if (Array.isArray(value)) return value.filter((name) => typeof name === 'string');
   if (!isJsonObject(value)) return null;
   return Object.keys(value).filter((name) => value[name] === true);
@@ -18,6 +18,11 @@ export const wireEntitySchema = z.object({
   bank_identifier: wireText,
   bank_details: wireObject(z.object({ identifier: wireText, name: wireText })),
   permissions: wirePermissions,
+  /** RETAIL, SME. */
+  bank_type: wireText,
+  created_at: wireText,
+  /** Only in lists by date. */
+  updated_at: wireText,
   /** ACTIVE, DELETED, DISABLED, REMOVED; only in lists by date. */
   status: wireText,
   /** Only in `entity.reconnected`. */

@@ -1,4 +1,4 @@
-// A data refresh: the payload of `entity.data.refresh.updated`.
+// A data refresh: the payload of `entity.data.refresh.updated`, or GET /data/v2/refreshes with and without an id.
 import { z } from 'zod';
 import { isJsonObject } from '../core/lossless-json.ts';
 import { wireId, wireList, wireObject, wireOptionalId, wireText } from './wire-values.ts';
@@ -44,6 +44,8 @@ export const wireRefreshSchema = z.object({
   created_at: wireText,
   updated_at: wireText,
 });
+
+export type WireRefresh = z.infer<typeof wireRefreshSchema>;
 
 /** FINISHED is documented and sent in KSA; the UAE sends OK. Everything else is in progress or unknown. */
 export function isTerminalRefresh(status: string | null): boolean {

@@ -5,6 +5,8 @@ import { anything, wireCount, wireObject, wireOptionalId, wireText } from './wir
 
 export const wireReplySchema = z.object({
   status: wireText,
+  /** What the consents API calls it. */
+  status_code: wireText,
   results_id: wireOptionalId,
   timestamp: wireText,
   refreshed_at: wireText,

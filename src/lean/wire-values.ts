@@ -44,6 +44,15 @@ export const wireCount = anything.transform((value): number | null => {
 
 export const wireMoney = z.object({ amount: wireDecimal, currency: wireText });
 
+/** Money that may be absent: then null. Where it is there and odd its amount is null. */
+export const wireOptionalMoney = anything.transform(
+  (value): { readonly amount: string | null; readonly currency: string | null } | null => {
+    if (value === undefined || value === null) return null;
+    const parsed = wireMoney.safeParse(value);
+    return parsed.success ? parsed.data : { amount: null, currency: null };
+  },
+);
+
 /** A part that may be absent, null or odd: then null. */
 export function wireObject<Schema extends z.ZodType>(schema: Schema) {
   return anything.transform((value): z.output<Schema> | null => {

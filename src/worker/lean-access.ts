@@ -1,13 +1,14 @@
 // The worker's client for Lean, made from the configuration and kept up to date when certificates are replaced.
-import type { Config } from '../config/load-config.ts';
+import { printableText } from '../config/env-fields.ts';
+import { readSecretFile, type Config } from '../config/load-config.ts';
 import { AppError } from '../core/app-error.ts';
 import { createLeanClient, type LeanClient } from '../lean/lean-client.ts';
-import { leanApiUrl } from '../lean/lean-hosts.ts';
+import { leanApiUrl, leanAuthUrl } from '../lean/lean-hosts.ts';
 import type { LeanMaterial } from '../lean/lean-http.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { loadCaBundle, loadKeyPair } from '../tls/tls-material.ts';
-import { watchMaterial } from '../tls/tls-reload.ts';
+import { watchMaterial, type MaterialWatch } from '../tls/tls-reload.ts';
 
 interface LeanAccessOptions {
   readonly config: Config;
@@ -35,13 +36,19 @@ export async function openLeanAccess({ config, logger, metrics }: LeanAccessOpti
     hasClientSecret: config.LEAN_CLIENT_SECRET !== undefined,
     apiUrl: config.LEAN_API_URL,
   });
-  const client = createLeanClient({ apiUrl, appToken, material: await loadMaterial({ config, metrics }) });
+  const client = createLeanClient({
+    apiUrl,
+    authUrl: leanAuthUrl({ environment, region, authUrl: config.LEAN_AUTH_URL }),
+    appToken,
+    clientSecret: config.LEAN_CLIENT_SECRET,
+    apiVersion: config.LEAN_API_VERSION,
+    region,
+    material: await loadMaterial({ config, metrics }),
+  });
+  const secretWatch = watchClientSecret({ config, metrics, logger }, client);
   const { LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE } = config;
   const files = [LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE].filter((file) => file !== undefined);
-  const reloaded = (outcome: 'loaded' | 'refused', error?: unknown) => {
-    metrics.materialReloads.inc({ material, outcome });
-    logger.write('material_reloaded', { material, outcome, error });
-  };
+  const reloaded = createReport(material, { logger, metrics });
   const onChange = (loaded: LeanMaterial) => {
     try {
       client.replaceMaterial(loaded);
@@ -57,9 +64,43 @@ export async function openLeanAccess({ config, logger, metrics }: LeanAccessOpti
     client,
     async close() {
       watch?.close();
+      secretWatch?.close();
       await client.close();
     },
   };
+}
+
+function createReport(name: string, { logger, metrics }: Pick<LeanAccessOptions, 'logger' | 'metrics'>) {
+  return (outcome: 'loaded' | 'refused', error?: unknown) => {
+    metrics.materialReloads.inc({ material: name, outcome });
+    logger.write('material_reloaded', { material: name, outcome, error });
+  };
+}
+
+/** Null where the secret did not come from a file. The value shows nowhere. */
+function watchClientSecret(
+  { config, logger, metrics }: LeanAccessOptions,
+  client: LeanClient,
+): MaterialWatch | null {
+  const file = config.secretFiles.LEAN_CLIENT_SECRET;
+  if (file === undefined) return null;
+  const report = createReport('lean_client_secret', { logger, metrics });
+  return watchMaterial({
+    files: [file],
+    async load() {
+      const parsed = printableText.safeParse(readSecretFile('LEAN_CLIENT_SECRET', file));
+      if (parsed.success) return parsed.data;
+      throw new AppError(
+        'CONFIG_INVALID',
+        'LEAN_CLIENT_SECRET_FILE must hold printable ASCII without spaces',
+      );
+    },
+    onChange(clientSecret) {
+      client.replaceClientSecret(clientSecret);
+      report('loaded');
+    },
+    onError: (error) => report('refused', error),
+  });
 }
 
 async function loadMaterial({

@@ -8,8 +8,9 @@ import type {
 import type { Instant } from '../core/instant.ts';
 import type { LeanClient } from '../lean/lean-client.ts';
 import { unreadableReply } from '../lean/lean-failures.ts';
-import { findListEnd, type ResultsData } from '../lean/lean-lists.ts';
+import { findListEnd } from '../lean/lean-lists.ts';
 import type { CallFacts, FailedReply, PendingReply, ReplyAround } from '../lean/lean-reply.ts';
+import type { ResultsData } from '../lean/lean-results.ts';
 import { normalizeAccounts } from '../lean/normalize-account.ts';
 import { normalizeBalances } from '../lean/normalize-balance.ts';
 import { normalizeEntity } from '../lean/normalize-entity.ts';
@@ -88,7 +89,7 @@ export function createCallLean({ client, transactionHistoryDays }: CallLeanOptio
   };
 }
 
-type ListData = Exclude<ResultsData, { readonly dataType: 'other' }>;
+type ListData = Extract<ResultsData, { readonly dataType: 'accounts' | 'balances' | 'transactions' }>;
 
 function readPage(reply: ListData & ReplyAround): PageReply {
   const { isLastPage, isEndKnown, refreshedAt, facts } = reply;
@@ -112,7 +113,9 @@ function readPage(reply: ListData & ReplyAround): PageReply {
 /** Results say only item by item whose they are, so every item is compared with what the step had asked for. */
 function readResults(step: SyncStep, reply: ResultsData & ReplyAround): StepReply {
   const failed = { kind: 'failed', failure: unreadableReply(null), facts: reply.facts } as const;
-  if (reply.dataType !== step.kind || (reply.page?.number ?? step.page) !== step.page) return failed;
+  const { dataType } = reply;
+  if (dataType !== 'accounts' && dataType !== 'balances' && dataType !== 'transactions') return failed;
+  if (dataType !== step.kind || (reply.page?.number ?? step.page) !== step.page) return failed;
   if (reply.items.some(({ wire }) => isForeign(step, wire))) return failed;
   // Only the step knows which page was asked for.
   const itemCount = reply.items.length + reply.unreadable.length;

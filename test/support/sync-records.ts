@@ -25,7 +25,7 @@ export function account(accountId: string, facts: Partial<CanonicalAccount> = {}
     openingDate: '2024-02-05',
     iban: null,
     identifiers: [{ scheme_name: 'IBAN', identification: 'AE07', name: null }],
-    servicer: { scheme_name: 'BICFI', identification: 'LEANAE01' },
+    servicer: { scheme_name: 'BICFI', identification: 'LEANAE01', bic: 'LEANAE01' },
     raw: `{"account_id":"${accountId}"}`,
     warnings: [],
     ...facts,

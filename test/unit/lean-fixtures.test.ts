@@ -5,15 +5,18 @@ import {
   canonicalTransactionSchema,
 } from '../../src/core/canonical.ts';
 import { parseLossless } from '../../src/core/lossless-json.ts';
-import { listKinds, readPage, readResults } from '../../src/lean/lean-lists.ts';
+import { listKinds, readPage } from '../../src/lean/lean-lists.ts';
 import { judgeReply, type ReplySource } from '../../src/lean/lean-reply.ts';
+import { readResults } from '../../src/lean/lean-results.ts';
 import { normalizeAccounts } from '../../src/lean/normalize-account.ts';
 import { normalizeBalances } from '../../src/lean/normalize-balance.ts';
 import { normalizeEntity } from '../../src/lean/normalize-entity.ts';
 import { normalizeTransactions } from '../../src/lean/normalize-transaction.ts';
 import { readEnvelope } from '../../src/lean/webhook-envelope.ts';
 import { wireEntitySchema } from '../../src/lean/wire-entity.ts';
+import { wirePaymentEventSchema } from '../../src/lean/wire-payment.ts';
 import { isTerminalRefresh, wireRefreshSchema } from '../../src/lean/wire-refresh.ts';
+import { webhookPayloadSchemas } from '../../src/lean/wire-webhook.ts';
 import { leanFixtureNames, readLeanFixture } from '../fixtures/lean/index.ts';
 
 function named(pattern: RegExp): string[] {
@@ -33,6 +36,16 @@ function judge<Data>(name: string, read: (source: ReplySource) => Data | null) {
 }
 
 const firstPage = { page: 0, belongsTo: {} };
+
+function servicersOf(name: string) {
+  const reply = judge(name, (source) => readPage(source, listKinds.accounts, firstPage));
+  if (reply.kind !== 'ok') throw new Error(reply.kind);
+  return normalizeAccounts(reply.items).map(({ servicer, warnings }) => [
+    servicer?.identification,
+    servicer?.bic,
+    warnings.includes('BIC_INVALID'),
+  ]);
+}
 
 describe('captured and documented data', () => {
   it.each(named(/^v2-.*response-accounts/))('%s becomes canonical accounts', (name) => {
@@ -111,6 +124,22 @@ describe('captured and documented data', () => {
       kind: 'ok',
       dataType: 'accounts',
     });
+  });
+
+  it.each([
+    ['v2-ksa-response-account-identities', 'identities'],
+    ['v2-ksa-response-beneficiaries', 'beneficiaries'],
+    ['v2-ksa-response-direct-debits', 'direct_debits'],
+    ['v2-ksa-response-standing-orders', 'standing_orders'],
+    ['v2-ksa-response-scheduled-payments', 'scheduled_payments'],
+    ['v2-ksa-response-identity-openapi', 'identities'],
+  ])('%s would be read as %s among results too', (name, dataType) => {
+    expect(judge(name, readResults)).toMatchObject({ kind: 'ok', dataType });
+  });
+
+  it('keeps the BIC of a servicer only where there is one', () => {
+    expect(servicersOf('v2-uae-response-accounts')[0]).toEqual(['Lean Mockbank', null, true]);
+    expect(servicersOf('v2-uae-response-accounts-openapi')[0]).toEqual(['EBILAEAD', 'EBILAEAD', false]);
   });
 
   it('knows that there are more pages', () => {
@@ -226,9 +255,39 @@ describe('answers without data', () => {
   });
 });
 
+describe('things this service does not keep', () => {
+  it.each([
+    'v0-response-identity',
+    'v1-response-customer',
+    'v1-response-end-user',
+    'v2-response-customer',
+    'v2-uae-response-consent-details',
+    'v2-uae-response-consent-history',
+    'v2-uae-response-payment',
+    'v2-uae-response-payment-source',
+    'v2-uae-response-payout',
+    'v2-uae-response-refunds-created',
+    'v2-response-oauth-token-api',
+    'v2-response-oauth-token-customer',
+  ])('%s is never taken for bank data', (name) => {
+    expect(judge(name, readResults).kind).toBe('failed');
+  });
+
+  it.each(named(/webhook-payment/).filter((name) => name !== 'v2-uae-webhook-payment.transaction-partial'))(
+    '%s is read as far as its ids',
+    (name) => {
+      const envelope = readEnvelope(Buffer.from(readLeanFixture(name).bodyText));
+      if (envelope.kind !== 'readable') throw new Error(envelope.kind);
+      const payload = wirePaymentEventSchema.parse(envelope.payload);
+      expect(payload.id ?? payload.intent_id).toEqual(expect.any(String));
+      expect(Object.keys(webhookPayloadSchemas)).toContain(envelope.type);
+    },
+  );
+});
+
 describe('the fixtures', () => {
   it('name their source and keep the spelling of numbers', () => {
-    expect(leanFixtureNames.length).toBeGreaterThanOrEqual(70);
+    expect(leanFixtureNames.length).toBe(95);
     for (const name of leanFixtureNames) expect(readLeanFixture(name).bodyText.length).toBeGreaterThan(2);
   });
 });

@@ -35,6 +35,7 @@ describe('the end of a list', () => {
 function anyReply() {
   return {
     status: 'OK',
+    status_code: null,
     results_id: null,
     timestamp: null,
     refreshed_at: null,

@@ -1,0 +1,88 @@
+// Countries by ISO 3166-1 (2026): alpha-2, alpha-3, then English names, the usual one first, and the other forms that
+// are met in addresses. Data only; how a text is compared with it is country.ts's business.
+
+const rows: readonly string[] = [
+  'AD AND Andorra',
+  'AE ARE United Arab Emirates/UAE/U.A.E./Emirates/الإمارات/الإمارات العربية المتحدة/الامارات العربية المتحدة',
+  'AF AFG Afghanistan|AG ATG Antigua and Barbuda|AI AIA Anguilla|AL ALB Albania|AM ARM Armenia',
+  'AO AGO Angola|AQ ATA Antarctica|AR ARG Argentina|AS ASM American Samoa|AT AUT Austria',
+  'AU AUS Australia|AW ABW Aruba|AX ALA Åland Islands|AZ AZE Azerbaijan|BA BIH Bosnia and Herzegovina',
+  'BB BRB Barbados|BD BGD Bangladesh|BE BEL Belgium|BF BFA Burkina Faso|BG BGR Bulgaria',
+  'BH BHR Bahrain/البحرين|BI BDI Burundi|BJ BEN Benin|BL BLM Saint Barthélemy|BM BMU Bermuda',
+  'BN BRN Brunei/Brunei Darussalam|BO BOL Bolivia',
+  'BQ BES Bonaire, Sint Eustatius and Saba/Caribbean Netherlands|BR BRA Brazil|BS BHS Bahamas',
+  'BT BTN Bhutan|BV BVT Bouvet Island|BW BWA Botswana|BY BLR Belarus|BZ BLZ Belize|CA CAN Canada',
+  'CC CCK Cocos Islands/Cocos (Keeling) Islands',
+  'CD COD Democratic Republic of the Congo/Congo (Kinshasa)/DR Congo/DRC/Congo, The Democratic Republic of the/Congo, Democratic Republic of the',
+  'CF CAF Central African Republic|CG COG Congo/Congo (Brazzaville)/Congo Republic|CH CHE Switzerland',
+  "CI CIV Côte d'Ivoire/Ivory Coast|CK COK Cook Islands|CL CHL Chile|CM CMR Cameroon|CN CHN China",
+  'CO COL Colombia|CR CRI Costa Rica|CU CUB Cuba|CV CPV Cabo Verde/Cape Verde|CW CUW Curaçao',
+  'CX CXR Christmas Island|CY CYP Cyprus|CZ CZE Czechia/Czech Republic|DE DEU Germany|DJ DJI Djibouti',
+  'DK DNK Denmark|DM DMA Dominica|DO DOM Dominican Republic|DZ DZA Algeria|EC ECU Ecuador',
+  'EE EST Estonia|EG EGY Egypt/مصر|EH ESH Western Sahara|ER ERI Eritrea|ES ESP Spain|ET ETH Ethiopia',
+  'FI FIN Finland|FJ FJI Fiji|FK FLK Falkland Islands/Falkland Islands (Malvinas)|FM FSM Micronesia',
+  'FO FRO Faroe Islands|FR FRA France|GA GAB Gabon',
+  'GB GBR United Kingdom/UK/Great Britain/Britain/England/Scotland/Wales/Northern Ireland/United Kingdom of Great Britain and Northern Ireland',
+  'GD GRD Grenada|GE GEO Georgia|GF GUF French Guiana|GG GGY Guernsey|GH GHA Ghana|GI GIB Gibraltar',
+  'GL GRL Greenland|GM GMB Gambia|GN GIN Guinea|GP GLP Guadeloupe|GQ GNQ Equatorial Guinea',
+  'GR GRC Greece|GS SGS South Georgia and the South Sandwich Islands|GT GTM Guatemala|GU GUM Guam',
+  'GW GNB Guinea-Bissau|GY GUY Guyana|HK HKG Hong Kong/Hong Kong SAR/Hong Kong SAR China',
+  'HM HMD Heard Island and McDonald Islands|HN HND Honduras|HR HRV Croatia|HT HTI Haiti',
+  'HU HUN Hungary|ID IDN Indonesia|IE IRL Ireland|IL ISR Israel|IM IMN Isle of Man|IN IND India',
+  'IO IOT British Indian Ocean Territory|IQ IRQ Iraq|IR IRN Iran|IS ISL Iceland|IT ITA Italy',
+  'JE JEY Jersey|JM JAM Jamaica|JO JOR Jordan/الأردن|JP JPN Japan|KE KEN Kenya|KG KGZ Kyrgyzstan',
+  'KH KHM Cambodia|KI KIR Kiribati|KM COM Comoros|KN KNA Saint Kitts and Nevis',
+  "KP PRK North Korea/Democratic People's Republic of Korea/Korea, Democratic People's Republic of/Korea (North)",
+  'KR KOR South Korea/Republic of Korea/Korea, Republic of/Korea (South)|KW KWT Kuwait/الكويت',
+  "KY CYM Cayman Islands|KZ KAZ Kazakhstan|LA LAO Laos/Lao People's Democratic Republic",
+  'LB LBN Lebanon|LC LCA Saint Lucia|LI LIE Liechtenstein|LK LKA Sri Lanka|LR LBR Liberia',
+  'LS LSO Lesotho|LT LTU Lithuania|LU LUX Luxembourg|LV LVA Latvia',
+  'LY LBY Libya/Libyan Arab Jamahiriya|MA MAR Morocco|MC MCO Monaco|MD MDA Moldova|ME MNE Montenegro',
+  'MF MAF Saint Martin/Saint Martin (French part)|MG MDG Madagascar|MH MHL Marshall Islands',
+  'MK MKD North Macedonia/Macedonia/Macedonia, the former Yugoslav Republic of/The former Yugoslav Republic of Macedonia',
+  'ML MLI Mali|MM MMR Myanmar/Burma/Myanmar (Burma)|MN MNG Mongolia',
+  'MO MAC Macao/Macau/Macao SAR China|MP MNP Northern Mariana Islands|MQ MTQ Martinique',
+  'MR MRT Mauritania|MS MSR Montserrat|MT MLT Malta|MU MUS Mauritius|MV MDV Maldives|MW MWI Malawi',
+  'MX MEX Mexico|MY MYS Malaysia|MZ MOZ Mozambique|NA NAM Namibia|NC NCL New Caledonia|NE NER Niger',
+  'NF NFK Norfolk Island|NG NGA Nigeria|NI NIC Nicaragua|NL NLD Netherlands|NO NOR Norway',
+  'NP NPL Nepal|NR NRU Nauru|NU NIU Niue|NZ NZL New Zealand|OM OMN Oman/عمان/سلطنة عمان|PA PAN Panama',
+  'PE PER Peru|PF PYF French Polynesia|PG PNG Papua New Guinea|PH PHL Philippines|PK PAK Pakistan',
+  'PL POL Poland|PM SPM Saint Pierre and Miquelon|PN PCN Pitcairn/Pitcairn Islands|PR PRI Puerto Rico',
+  'PS PSE Palestine/Palestinian Territory/Palestinian Territories/Palestinian Territory, Occupied',
+  'PT PRT Portugal|PW PLW Palau|PY PRY Paraguay|QA QAT Qatar/قطر|RE REU Réunion|RO ROU Romania',
+  'RS SRB Serbia|RU RUS Russia/Russian Federation|RW RWA Rwanda',
+  'SA SAU Saudi Arabia/KSA/Saudi/السعودية/المملكة العربية السعودية|SB SLB Solomon Islands',
+  'SC SYC Seychelles|SD SDN Sudan|SE SWE Sweden|SG SGP Singapore',
+  'SH SHN Saint Helena/Saint Helena, Ascension and Tristan da Cunha|SI SVN Slovenia',
+  'SJ SJM Svalbard and Jan Mayen/Svalbard and Jan Mayen Islands|SK SVK Slovakia|SL SLE Sierra Leone',
+  'SM SMR San Marino|SN SEN Senegal|SO SOM Somalia|SR SUR Suriname|SS SSD South Sudan',
+  'ST STP Sao Tome and Principe|SV SLV El Salvador|SX SXM Sint Maarten/Sint Maarten (Dutch part)',
+  'SY SYR Syria/Syrian Arab Republic|SZ SWZ Eswatini/Swaziland|TC TCA Turks and Caicos Islands',
+  'TD TCD Chad|TF ATF French Southern Territories/French Southern and Antarctic Lands|TG TGO Togo',
+  'TH THA Thailand|TJ TJK Tajikistan|TK TKL Tokelau|TL TLS Timor-Leste/East Timor|TM TKM Turkmenistan',
+  'TN TUN Tunisia|TO TON Tonga|TR TUR Türkiye/Turkey|TT TTO Trinidad and Tobago|TV TUV Tuvalu',
+  'TW TWN Taiwan/Republic of China/Taiwan, Province of China/Chinese Taipei|TZ TZA Tanzania',
+  'UA UKR Ukraine|UG UGA Uganda|UM UMI United States Minor Outlying Islands',
+  'US USA United States/USA/U.S.A./U.S./United States of America/America|UY URY Uruguay',
+  'UZ UZB Uzbekistan',
+  'VA VAT Holy See/Vatican/Vatican City/Vatican City State/Holy See (Vatican City State)',
+  'VC VCT Saint Vincent and the Grenadines|VE VEN Venezuela',
+  'VG VGB British Virgin Islands/Virgin Islands, British/Virgin Islands (British)',
+  'VI VIR US Virgin Islands/Virgin Islands, U.S./Virgin Islands (U.S.)/United States Virgin Islands',
+  'VN VNM Vietnam/Viet Nam|VU VUT Vanuatu|WF WLF Wallis and Futuna|WS WSM Samoa|YE YEM Yemen',
+  'YT MYT Mayotte|ZA ZAF South Africa|ZM ZMB Zambia|ZW ZWE Zimbabwe',
+];
+
+export interface Country {
+  readonly alpha2: string;
+  readonly alpha3: string;
+  readonly names: readonly string[];
+}
+
+export const countries: readonly Country[] = rows
+  .flatMap((row) => row.split('|'))
+  .map((entry) => ({
+    alpha2: entry.slice(0, 2),
+    alpha3: entry.slice(3, 6),
+    names: entry.slice(7).split('/'),
+  }));
