@@ -10,6 +10,11 @@ export type ChangeName =
   | 'account.updated'
   | 'balances.updated'
   | 'transactions.updated'
+  | 'identities.updated'
+  | 'beneficiaries.updated'
+  | 'direct_debits.updated'
+  | 'standing_orders.updated'
+  | 'scheduled_payments.updated'
   | 'sync.completed'
   | 'sync.failed'
   | 'event.recorded';

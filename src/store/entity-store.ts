@@ -22,6 +22,8 @@ export interface EntityFacts {
   /** Sorted, without repeats; null where the source does not speak of them. */
   readonly permissions?: readonly string[] | null;
   readonly reconnectId?: string | null;
+  /** Until when Lean takes it, ISO 8601; counts only together with the id. */
+  readonly reconnectExpiresAt?: string | null;
   /** Left out by a source that does not speak of it. */
   readonly state?: EntityState | null;
 }
@@ -52,6 +54,7 @@ export async function applyEntityFacts(
     bank_identifier: facts.bankIdentifier ?? null,
     bank_name: facts.bankName ?? null,
     reconnect_id: facts.reconnectId ?? null,
+    reconnect_expires_at: facts.reconnectExpiresAt ?? null,
     state: facts.state?.state ?? 'active',
     state_reason: facts.state?.reason ?? null,
     ...eventOrders(facts, order),
@@ -64,7 +67,7 @@ export async function applyEntityFacts(
     select ${sql.join(names.map((name) => sql.ref(name)))}, ${permissionsFrom('fact.permissions')}
     from json_to_record(${JSON.stringify({ ...values, permissions: facts.permissions ?? null })}::json) as fact (
       entity_id text, customer_id text, app_user_id text, bank_identifier text, bank_name text, reconnect_id text,
-      state text, state_reason text, last_event_ns bigint, last_event_key text, profile_event_ns bigint,
+      reconnect_expires_at timestamptz, state text, state_reason text, last_event_ns bigint, last_event_key text, profile_event_ns bigint,
       profile_event_key text, state_event_ns bigint, field_orders jsonb, permissions json
     )
     on conflict (entity_id) do update set
@@ -96,7 +99,7 @@ const registers = [
   { register: 'bank_identifier', columns: ['bank_identifier'] },
   { register: 'bank_name', columns: ['bank_name'] },
   { register: 'permissions', columns: ['permissions'] },
-  { register: 'reconnect_id', columns: ['reconnect_id'] },
+  { register: 'reconnect_id', columns: ['reconnect_id', 'reconnect_expires_at'] },
   { register: 'state', columns: ['state', 'state_reason', 'state_event_ns'] },
 ] as const;
 
@@ -119,7 +122,7 @@ function fieldOrders(facts: EntityFacts, order: FactOrder): Record<string, strin
 }
 
 /** Sorts by bytes as (time, key): the time is shifted so that years before 1970 sort too, and written to one width. */
-function orderText({ ns, key }: FactOrder): string {
+export function orderText({ ns, key }: FactOrder): string {
   return ns === null ? `0:${key}` : `1:${String(ns + 2n ** 63n).padStart(20, '0')}:${key}`;
 }
 

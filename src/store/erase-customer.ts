@@ -5,6 +5,7 @@ import { AppError } from '../core/app-error.ts';
 import type { Database, Executor } from './database.ts';
 import { lockEntity } from './entity-lock.ts';
 import { beginErasure, readDigest, recordErasures, type Subject } from './erasure-store.ts';
+import { extendOperatorLog, writeOperatorLog } from './operator-log-store.ts';
 
 export interface EraseCustomer {
   readonly customerId: string;
@@ -12,6 +13,10 @@ export interface EraseCustomer {
   readonly now: Date;
   /** Of one transaction; 2,000 when left out. */
   readonly rowsPerTransaction?: number;
+  /** Who asked for it, for the operators' log, which then gets an entry; the customer is in it as an HMAC only. */
+  readonly operator?: string;
+  /** Told of the rows deleted so far. */
+  readonly onProgress?: (rows: number) => void;
 }
 
 export interface ErasedCustomer {
@@ -34,34 +39,73 @@ export const erasedTables = [
   'transaction_versions',
   'transactions',
   'balances',
+  'identities',
+  'beneficiaries',
+  'direct_debits',
+  'standing_orders',
+  'scheduled_payments',
+  'consents',
   'accounts',
+  'requests',
   'changes',
   'entities',
 ] as const;
 
 /** Throws SCHEMA_OUTDATED on a database that `migrate` has not stamped, or what the database throws. */
-export async function eraseCustomer(
-  database: Database,
-  { customerId, now, rowsPerTransaction = defaultRowsPerTransaction }: EraseCustomer,
-): Promise<ErasedCustomer> {
-  const entityIds = await recordWho(database, customerId, now);
+export async function eraseCustomer(database: Database, options: EraseCustomer): Promise<ErasedCustomer> {
+  const {
+    customerId,
+    rowsPerTransaction = defaultRowsPerTransaction,
+    onProgress = () => undefined,
+  } = options;
+  const { entityIds, logId } = await recordWho(database, options);
   const rows = new Map<string, number>();
-  const erase = async (table: string, entityId: string | null, condition: RawBuilder<unknown>) => {
-    const deleted = await deleteAll(database, { table, entityId, condition, limit: rowsPerTransaction });
-    rows.set(table, (rows.get(table) ?? 0) + deleted);
+  const erase = async ({ table, condition }: Deletion, entityId: string | null) => {
+    const deletion = { table, entityId, condition, logId, limit: rowsPerTransaction };
+    rows.set(table, (rows.get(table) ?? 0) + (await deleteAll(database, deletion)));
+    onProgress([...rows.values()].reduce((sum, count) => sum + count, 0));
   };
   for (const entityId of entityIds) {
     await endRuns(database, entityId);
-    for (const { table, condition } of ofEntity(database, entityId)) await erase(table, entityId, condition);
+    for (const deletion of ofEntity(database, entityId)) await erase(deletion, entityId);
   }
-  for (const table of ['webhook_events', 'pending_results', 'changes'] as const) {
-    await erase(table, null, sql`customer_id = ${customerId}`);
-  }
+  for (const deletion of ofCustomer(customerId)) await erase(deletion, null);
   return { entities: entityIds.length, rows: Object.fromEntries(rows) };
 }
 
+/** What eraseCustomer would delete, by table, for whoever has to agree to it. Changes nothing. */
+export async function previewErasure(database: Database, customerId: string): Promise<ErasedCustomer> {
+  const entityIds = await entitiesOf(database, database.db, customerId);
+  const deletions = [
+    ...entityIds.flatMap((entityId) => ofEntity(database, entityId)),
+    ...ofCustomer(customerId),
+  ];
+  const rows: Record<string, number> = {};
+  for (const table of erasedTables) {
+    const conditions = deletions.filter((deletion) => deletion.table === table);
+    // A row that several of them meet goes once. The tables that name entities alone have nothing without one.
+    const anyOf = sql.join(
+      [sql`false`, ...conditions.map(({ condition }) => sql`(${condition})`)],
+      sql` or `,
+    );
+    const counted = await sql<{ count: number }>`
+      select count(*)::int as count from ${database.table(table)} where ${anyOf}
+    `.execute(database.db);
+    rows[table] = counted.rows[0]?.count ?? 0;
+  }
+  return { entities: entityIds.length, rows };
+}
+
+interface Recorded {
+  readonly entityIds: readonly string[];
+  readonly logId: bigint | null;
+}
+
 /** From its commit on, whatever arrives for them is dropped. */
-async function recordWho(database: Database, customerId: string, now: Date): Promise<string[]> {
+async function recordWho(
+  database: Database,
+  { customerId, now, operator }: EraseCustomer,
+): Promise<Recorded> {
   return database.transaction(async (transaction) => {
     await beginErasure(database, transaction);
     const digest = await readDigest(transaction);
@@ -85,13 +129,26 @@ async function recordWho(database: Database, customerId: string, now: Date): Pro
       ...results.map(({ results_id: id }) => ({ kind: 'results', id }) as const),
     ];
     await recordErasures(transaction, { subjects, digest, now });
-    return entityIds;
+    if (operator === undefined) return { entityIds, logId: null };
+    const details = { entities: entityIds.length, customer_hmac: digest('customer', customerId) };
+    const logId = await writeOperatorLog(transaction, { operator, command: 'erase', affected: 0, details });
+    return { entityIds, logId };
   });
 }
 
 /** Wherever a row says whose it is: an event may have come before its entity was heard of. */
 async function entitiesOf(database: Database, transaction: Executor, customerId: string): Promise<string[]> {
-  const tables = ['entities', 'webhook_events', 'accounts', 'sync_runs', 'pending_results', 'changes'];
+  const tables = [
+    'entities',
+    'webhook_events',
+    'accounts',
+    'identities',
+    'consents',
+    'requests',
+    'sync_runs',
+    'pending_results',
+    'changes',
+  ];
   const parts = tables.map(
     (table) => sql`select entity_id from ${database.table(table)}
       where customer_id = ${customerId} and entity_id is not null`,
@@ -143,7 +200,15 @@ function ofEntity(database: Database, entityId: string): Deletion[] {
   ];
 }
 
+/** What names the customer and no entity. */
+function ofCustomer(customerId: string): Deletion[] {
+  const condition = sql`customer_id = ${customerId}`;
+  const tables = ['webhook_events', 'pending_results', 'consents', 'requests', 'changes'];
+  return tables.map((table) => ({ table, condition }));
+}
+
 interface DeleteAll extends Deletion {
+  readonly logId: bigint | null;
   /** Locked for each transaction, against a step that is being stored. */
   readonly entityId: string | null;
   readonly limit: number;
@@ -151,7 +216,7 @@ interface DeleteAll extends Deletion {
 
 async function deleteAll(
   database: Database,
-  { table, condition, entityId, limit }: DeleteAll,
+  { table, condition, entityId, limit, logId }: DeleteAll,
 ): Promise<number> {
   let deleted = 0;
   for (let transactions = 0; transactions < transactionsLimit; transactions += 1) {
@@ -162,7 +227,9 @@ async function deleteAll(
           select ctid from ${database.table(table)} where ${condition} limit ${limit}
         ))
       `.execute(transaction);
-      return Number(numAffectedRows);
+      const affected = Number(numAffectedRows);
+      if (logId !== null && affected > 0) await extendOperatorLog(transaction, { logId, affected });
+      return affected;
     });
     deleted += rows;
     if (rows < limit) break;

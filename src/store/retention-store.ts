@@ -11,7 +11,7 @@ export interface KeepDays {
   readonly quarantine: number;
   /** Keys of events, counted from the later of their conclusion and their own date; and which batches were stored. */
   readonly eventKeys: number;
-  /** Numbered changes; steps of syncs that have ended, and results that have come. */
+  /** Numbered changes; steps of syncs that have ended, results that have come, and requests that were concluded. */
   readonly changes: number;
 }
 
@@ -21,7 +21,14 @@ export interface RetentionRound {
   readonly limit: number;
 }
 
-export type RetentionKind = 'bodies' | 'event_keys' | 'changes' | 'batches' | 'steps' | 'results';
+export type RetentionKind =
+  | 'bodies'
+  | 'event_keys'
+  | 'changes'
+  | 'batches'
+  | 'steps'
+  | 'results'
+  | 'requests';
 
 export interface RetentionTask {
   readonly kind: RetentionKind;
@@ -66,6 +73,7 @@ export function retentionStatements(
     { kind: 'batches', statement: deleteBatches(database, { days: eventKeys, limit }) },
     { kind: 'steps', statement: deleteSteps(database, { days: changes, limit }) },
     { kind: 'results', statement: deleteResults(database, { days: changes, limit }) },
+    { kind: 'requests', statement: deleteRequests(database, { days: changes, limit }) },
   ];
 }
 
@@ -152,6 +160,17 @@ function deleteResults(database: Database, { days, limit }: Due): RawBuilder<unk
       select results_id from ${results}
       where resolved_at < ${daysAgo(days)} and resolved_at is not null
       order by resolved_at limit ${limit}
+    ))
+  `;
+}
+
+function deleteRequests(database: Database, { days, limit }: Due): RawBuilder<unknown> {
+  const requests = database.table('requests');
+  return sql`
+    delete from ${requests} where request_id = any (array(
+      select request_id from ${requests}
+      where concluded_at < ${daysAgo(days)} and concluded_at is not null
+      order by concluded_at limit ${limit}
     ))
   `;
 }

@@ -5,6 +5,7 @@ import type { Database } from '../../src/store/database.ts';
 import { eraseCustomer, erasedTables } from '../../src/store/erase-customer.ts';
 import { stampInstallation } from '../../src/store/installation-store.ts';
 import { openStepJobs } from '../../src/store/sync-step-store.ts';
+import { fillArrangements } from '../support/arrangement-records.ts';
 import { needsRealEngines, openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { entityBody, refreshBody, webhookBody } from '../support/event-bodies.ts';
@@ -64,6 +65,7 @@ async function fillWithEverything(): Promise<void> {
   ]);
   await worker.applyEvent('ready');
   await worker.applyEvent('q1');
+  await fillArrangements(database);
   const theirs = partsOfTwoAccounts(database);
   await theirs.request(other);
   await theirs.drain();

@@ -54,8 +54,9 @@ describe('migrating', () => {
       insert into ${database.table('installation')} (installation_id, environment, region)
       values ('installation', 'sandbox', 'ae')
     `.execute(database.db);
-    expect(await missingMigrations(database)).toEqual(['0002-retention-and-erasure']);
-    expect(await migrate(database)).toEqual(['0002-retention-and-erasure']);
+    const since = ['0002-retention-and-erasure', '0003-operators-and-all-data'];
+    expect(await missingMigrations(database)).toEqual(since);
+    expect(await migrate(database)).toEqual(since);
     const events = await database.db.selectFrom('webhook_events').select(['event_key', 'warnings']).execute();
     expect(events).toEqual([{ event_key: 'kept', warnings: [] }]);
     const { erasure_key: key } = await database.db

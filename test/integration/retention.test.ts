@@ -224,6 +224,7 @@ const indexOf = {
   batches: 'intake_batches_stored',
   steps: 'sync_steps_ended',
   results: 'pending_results_resolved',
+  requests: 'requests_concluded',
 } as const;
 
 describe('an event older than keys are kept', () => {

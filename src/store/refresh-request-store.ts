@@ -1,0 +1,155 @@
+// Wishes to have an entity's data refreshed by its bank: at most one is open for an entity, and Lean's limits are
+// counted from here. Rows of the other kinds of `requests` are never touched.
+import { sql } from 'kysely';
+import type { Database, Executor } from './database.ts';
+
+export interface RefreshRequest {
+  readonly requestId: string;
+  readonly entityId: string;
+  readonly customerId: string | null;
+  /** Calls that were made for it. */
+  readonly attempts: number;
+}
+
+/** Joins the open request where there is one. The customer is looked up. */
+export async function requestRefresh(
+  database: Database,
+  executor: Executor,
+  entityId: string,
+): Promise<{ requestId: string; isNew: boolean }> {
+  const { rows } = await sql<{ requestId: string; isNew: boolean }>`
+    insert into ${database.table('requests')} as request (kind, entity_id, customer_id)
+    values ('refresh', ${entityId}, (
+      select entity.customer_id from ${database.table('entities')} as entity where entity.entity_id = ${entityId}
+    ))
+    on conflict (kind, entity_id) where entity_id is not null and concluded_at is null
+      do update set updated_at = now()
+    returning request_id as "requestId", xmax = 0 as "isNew"
+  `.execute(executor);
+  const request = rows[0];
+  if (request === undefined) throw new Error('an upsert of a request gave no row');
+  return request;
+}
+
+/** Open and due by the database's clock, oldest first. */
+export async function dueRefreshRequests(
+  executor: Executor,
+  { limit }: { readonly limit: number },
+): Promise<RefreshRequest[]> {
+  const rows = await executor
+    .selectFrom('requests')
+    .select(['request_id', 'entity_id', 'customer_id', 'attempts'])
+    .where('kind', '=', 'refresh')
+    .where('concluded_at', 'is', null)
+    .where('due_at', '<=', sql<Date>`now()`)
+    .orderBy('due_at')
+    .orderBy('request_id')
+    .limit(limit)
+    .execute();
+  return rows.flatMap((row) => toRequest(row));
+}
+
+/** Held until the transaction ends; null once it is concluded, or when `attempts` says that a twin was faster. */
+export async function lockRefreshRequest(
+  transaction: Executor,
+  { requestId, attempts }: Pick<RefreshRequest, 'requestId' | 'attempts'>,
+): Promise<RefreshRequest | null> {
+  const row = await transaction
+    .selectFrom('requests')
+    .select(['request_id', 'entity_id', 'customer_id', 'attempts'])
+    .where('request_id', '=', requestId)
+    .where('kind', '=', 'refresh')
+    .where('attempts', '=', attempts)
+    .where('concluded_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+  return row === undefined ? null : (toRequest(row)[0] ?? null);
+}
+
+interface RequestRow {
+  readonly request_id: string;
+  readonly entity_id: string | null;
+  readonly customer_id: string | null;
+  readonly attempts: number;
+}
+
+function toRequest({ request_id, entity_id, customer_id, attempts }: RequestRow): RefreshRequest[] {
+  return entity_id === null
+    ? []
+    : [{ requestId: request_id, entityId: entity_id, customerId: customer_id, attempts }];
+}
+
+export interface PostponeRefresh {
+  readonly requestId: string;
+  readonly againInMs: number;
+  readonly failureCode: string;
+  /** False where Lean's limit was known beforehand and no call was made. */
+  readonly wasAsked: boolean;
+}
+
+export async function postponeRefreshRequest(
+  transaction: Executor,
+  { requestId, againInMs, failureCode, wasAsked }: PostponeRefresh,
+): Promise<void> {
+  await transaction
+    .updateTable('requests')
+    .set({
+      state: 'running',
+      due_at: sql`now() + make_interval(secs => ${againInMs / 1000})`,
+      attempts: sql`attempts + 1`,
+      failure_code: failureCode,
+      ...(wasAsked && { asked_at: sql<string>`now()` }),
+      updated_at: sql`now()`,
+    })
+    .where('request_id', '=', requestId)
+    .where('concluded_at', 'is', null)
+    .execute();
+}
+
+export interface ConcludeRefresh {
+  readonly requestId: string;
+  /** `done`: Lean has started the refresh, and its end comes by webhook. */
+  readonly state: 'done' | 'failed';
+  readonly refreshId: string | null;
+  readonly failureCode: string | null;
+}
+
+export async function concludeRefreshRequest(
+  transaction: Executor,
+  { requestId, state, refreshId, failureCode }: ConcludeRefresh,
+): Promise<void> {
+  await transaction
+    .updateTable('requests')
+    .set({
+      state,
+      refresh_id: refreshId,
+      failure_code: failureCode,
+      attempts: sql`attempts + 1`,
+      asked_at: sql<string>`now()`,
+      concluded_at: sql<string>`now()`,
+      updated_at: sql`now()`,
+    })
+    .where('request_id', '=', requestId)
+    .where('concluded_at', 'is', null)
+    .execute();
+}
+
+export interface RecentRefreshes {
+  /** Refreshes that Lean has started for us within 24 hours. */
+  readonly startedWithinDay: number;
+  /** Since the last one of them; null where there is none. */
+  readonly sinceLastMs: number | null;
+}
+
+export async function recentRefreshes(executor: Executor, entityId: string): Promise<RecentRefreshes> {
+  const row = await executor
+    .selectFrom('requests')
+    .where('kind', '=', 'refresh')
+    .where('entity_id', '=', entityId)
+    .where('state', '=', 'done')
+    .where('asked_at', '>', sql<Date>`now() - interval '24 hours'`)
+    .select(sql<number>`count(*)::integer`.as('startedWithinDay'))
+    .select(sql<number | null>`(extract(epoch from now() - max(asked_at)) * 1000)::float8`.as('sinceLastMs'))
+    .executeTakeFirstOrThrow();
+  return { startedWithinDay: row.startedWithinDay, sinceLastMs: row.sinceLastMs };
+}
