@@ -6,7 +6,7 @@ import { numberOption, refuseOperands, type CommandGroup } from './operator-comm
 
 const observeSecondsDefault = 3_600;
 const observeSecondsMax = 86_400;
-/** More is somebody else's noise, not the one caller that is waited for. */
+/** Of a flood only a few a minute are shown, so nobody ends it by noise. */
 const observeCountDefault = 10_000;
 
 export const certificatesCommands: CommandGroup = {
@@ -28,7 +28,7 @@ export const certificatesCommands: CommandGroup = {
     does: 'listens in the receiver’s place and shows what callers present; answers 503, keeps nothing',
     options: {
       port: 'where to listen; PORT when left out, 0 takes any free one',
-      count: `ends after so many requests; ${observeCountDefault} when left out`,
+      count: `ends after so many requests that were shown; ${observeCountDefault} when left out`,
       seconds: `ends after so long; ${observeSecondsDefault} when left out`,
     },
     async run(call, { config, write, untilInterrupted }) {

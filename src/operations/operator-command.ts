@@ -1,16 +1,33 @@
 // What a command of the operator's command line is. Each group of commands has a file of its own with a table of them.
 import type { Config } from '../config/load-config.ts';
+import type { Database } from '../store/database.ts';
+import type { StartForwarder } from './operator-drain.ts';
+
+/** Somebody who sits at a terminal. */
+export interface Terminal {
+  ask(question: string): Promise<string>;
+  /** In the place of the line that was shown before; an empty one takes that away. */
+  showProgress(line: string): void;
+}
 
 export interface OperatorContext {
   readonly config: Config;
   readonly databaseUrl: string | undefined;
   readonly schema: string;
+  /** In the place of the one behind `databaseUrl`; a command does not close it. */
+  readonly database?: Database;
   /** Where a running `npm start` answers when there is no database URL. */
   readonly developmentSocket: string;
   /** One line, or several, of output. */
   readonly write: (text: string) => void;
   /** For commands that run until the operator stops them. From this call on an interrupt ends the command in order. */
   readonly untilInterrupted: () => AbortSignal;
+  /** Who is logged in here, for the log of changes. */
+  readonly operator?: string;
+  /** Left out where nobody could answer a question. */
+  readonly terminal?: Terminal;
+  /** The receiver's own way out of a journal, for `journal drain`. */
+  readonly startForwarder?: StartForwarder;
 }
 
 export interface CommandCall {
@@ -18,6 +35,8 @@ export interface CommandCall {
   readonly operands: readonly string[];
   /** Values of the command's own options, by name without the dashes. */
   readonly values: Readonly<Record<string, string | undefined>>;
+  /** The command's own options without a value that were given. */
+  readonly flags: ReadonlySet<string>;
   /** One JSON text, or one a line, instead of text for people. */
   readonly json: boolean;
 }
@@ -28,6 +47,8 @@ export interface OperatorCommand {
   readonly does: string;
   /** Options that take a value: name → what it means, with its default. */
   readonly options?: Readonly<Record<string, string>>;
+  /** Options that take none. */
+  readonly flags?: Readonly<Record<string, string>>;
   /** The exit code: 0 ok, 1 warning, 2 problem. Throws UsageError, or AppError for what went wrong. */
   run(call: CommandCall, context: OperatorContext): Promise<number>;
 }
@@ -42,6 +63,12 @@ export class UsageError extends Error {
 
 export function refuseOperands({ operands }: CommandCall): void {
   if (operands.length > 0) throw new UsageError('this command takes nothing more');
+}
+
+/** The one thing the command is about. Throws UsageError. */
+export function onlyOperand({ operands: [operand, ...more] }: CommandCall, what: string): string {
+  if (operand === undefined || operand === '' || more.length > 0) throw new UsageError(`give one ${what}`);
+  return operand;
 }
 
 /** A whole number within its bounds; `fallback` when the option is not given. Throws UsageError. */

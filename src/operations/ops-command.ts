@@ -3,9 +3,14 @@
 import { parseArgs } from 'node:util';
 import { AppError } from '../core/app-error.ts';
 import { certificatesCommands } from './commands-certificates.ts';
+import { eraseCommands } from './commands-erase.ts';
+import { eventsCommands } from './commands-events.ts';
+import { journalCommands } from './commands-journal.ts';
+import { quarantineCommands } from './commands-quarantine.ts';
 import { sqlCommands } from './commands-sql.ts';
 import {
   UsageError,
+  type CommandCall,
   type CommandGroup,
   type OperatorCommand,
   type OperatorContext,
@@ -15,33 +20,43 @@ export interface OpsOptions extends OperatorContext {
   readonly argv: readonly string[];
 }
 
-const commands: CommandGroup = { ...certificatesCommands, ...sqlCommands };
+const commands: CommandGroup = {
+  ...eventsCommands,
+  ...quarantineCommands,
+  ...journalCommands,
+  ...certificatesCommands,
+  ...eraseCommands,
+  ...sqlCommands,
+};
+
+/** Every command's words. */
+export const opsCommands: readonly string[] = Object.keys(commands);
 
 /** The first word of each command. */
 export const opsCommandNames: readonly string[] = [
-  ...new Set(Object.keys(commands).map((words) => words.split(' ', 1).join(''))),
+  ...new Set(opsCommands.map((words) => words.split(' ', 1).join(''))),
 ];
 
 export async function runOpsCommand(options: OpsOptions): Promise<number> {
   const { argv, write } = options;
   const found = findCommand(argv);
-  const given = found && readArguments(argv, found);
-  if (!given) {
+  if (!found) {
     write(helpText());
     return isHelp(argv) ? 0 : 2;
   }
-  const { values, operands } = given;
-  if (values.help) {
+  const given = readArguments(argv, found);
+  if (!given) {
+    write(helpText(found.command));
+    return 2;
+  }
+  const { flags } = given;
+  if (flags.has('help')) {
     write(helpText(found.command));
     return 0;
   }
-  const { json } = values;
-  const texts = Object.entries(values).map(([name, value]) => [
-    name,
-    typeof value === 'string' ? value : undefined,
-  ]);
+  const json = flags.has('json');
   try {
-    return await found.command.run({ operands, values: Object.fromEntries(texts), json }, options);
+    return await found.command.run({ ...given, json }, options);
   } catch (error) {
     if (error instanceof UsageError) write(`${error.message}\n\n${helpText(found.command)}`);
     else if (error instanceof AppError)
@@ -85,15 +100,31 @@ function isHelp(argv: readonly string[]): boolean {
 }
 
 /** Null for an option the command does not know, or one without its value. */
-function readArguments(argv: readonly string[], { words, command }: Found) {
-  const own = Object.keys(command.options ?? {}).map((name) => [name, { type: 'string' }] as const);
+function readArguments(argv: readonly string[], { words, command }: Found): Omit<CommandCall, 'json'> | null {
+  const own: [string, { type: 'string' | 'boolean' }][] = [
+    ...Object.keys(command.options ?? {}).map((name): [string, { type: 'string' }] => [
+      name,
+      { type: 'string' },
+    ]),
+    ...Object.keys(command.flags ?? {}).map((name): [string, { type: 'boolean' }] => [
+      name,
+      { type: 'boolean' },
+    ]),
+  ];
+  const options: Record<string, { type: 'string' | 'boolean' }> = {
+    ...Object.fromEntries(own),
+    ...commonOptions,
+  };
   try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { ...Object.fromEntries(own), ...commonOptions },
-    });
-    return { values, operands: positionals.slice(words) };
+    const { values, positionals } = parseArgs({ args: [...argv], allowPositionals: true, options });
+    const given = Object.entries(values);
+    return {
+      operands: positionals.slice(words),
+      values: Object.fromEntries(
+        given.map(([name, value]) => [name, typeof value === 'string' ? value : undefined]),
+      ),
+      flags: new Set(given.flatMap(([name, value]) => (value === true ? [name] : []))),
+    };
   } catch {
     return null;
   }
@@ -102,10 +133,13 @@ function readArguments(argv: readonly string[], { words, command }: Found) {
 /** All commands, or one with its options. */
 function helpText(command?: OperatorCommand): string {
   const shown = command ? [command] : Object.values(commands);
-  const width = Math.max(...shown.map(({ usage }) => usage.length)) + 2;
-  const lines = shown.map(({ usage, does }) => `  ${usage.padEnd(width)}${does}`);
-  const options = Object.entries(command?.options ?? {}).map(
-    ([name, means]) => `  ${`--${name} N`.padEnd(width)}${means}`,
-  );
-  return ['npm run ops -- <command> [--json] [--help]', '', ...lines, ...options].join('\n');
+  const lines = [
+    ...shown.map(({ usage, does }) => [usage, does] as const),
+    ...Object.entries(command?.options ?? {}).map(([name, means]) => [`--${name} …`, means] as const),
+    ...Object.entries(command?.flags ?? {}).map(([name, means]) => [`--${name}`, means] as const),
+  ];
+  const width = Math.max(...lines.map(([left]) => left.length)) + 2;
+  const rest = lines.map(([left, right]) => `  ${left.padEnd(width)}${right}`);
+  const exits = 'exit: 0 ok, 1 warning, 2 problem';
+  return ['npm run ops -- <command> [--json] [--help]', '', ...rest, '', exits].join('\n');
 }

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { observedSecret, observing, runObserver, type Env } from '../support/observer.ts';
 import { issueLeaf, spkiPin, webhookClientName } from '../support/pki.ts';
 import { nodeCommand, root } from '../support/processes.ts';
@@ -51,6 +52,44 @@ describe('the output', () => {
       }),
       expect.objectContaining({ kind: 'request', code: 'CERTIFICATE_REQUIRED', reason: 'NOT_PRESENTED' }),
     ]);
+  });
+});
+
+const lines = (output: string) => output.split('\n').map((line) => z.looseObject({}).parse(JSON.parse(line)));
+
+describe('a crowd of strangers', () => {
+  it('gets a few lines, does not use up --count, and does not keep Lean from being shown', async () => {
+    const observer = await observe(direct(), '--json', '--count', '22');
+    for (let stranger = 0; stranger < 25; stranger += 1) await call(observer);
+    await call(observer, pki().otherCustomer);
+    await call(observer, pki().lean.webhookClient, { secret: observedSecret });
+    expect(await observer.code).toBe(1);
+    const [, ...said] = lines(observer.output());
+    const shown = said.filter(({ kind }) => kind === 'request');
+    expect(shown.slice(0, 20)).toSatisfy((twenty: typeof shown) =>
+      twenty.every(({ reason }) => reason === 'NOT_PRESENTED'),
+    );
+    expect(shown.slice(20)).toMatchObject([
+      { reason: 'NOT_ON_LIST' },
+      { names: webhookClientName, signature: 'valid' },
+    ]);
+    expect(said.at(-1)).toEqual({
+      kind: 'end',
+      requests: 27,
+      connections_broken: 0,
+      refused: 26,
+      left_out: 5,
+    });
+  });
+
+  it('that holds every connection gives way to Lean', async () => {
+    const observer = await observe(direct(), '--count', '1');
+    const port = Number(new URL(observer.url).port);
+    const silent = Array.from({ length: 256 }, () => net.connect(port, '127.0.0.1').on('error', () => {}));
+    await Promise.all(silent.map((socket) => once(socket, 'connect')));
+    await call(observer, pki().lean.webhookClient, { secret: observedSecret });
+    expect(await observer.code).toBe(0);
+    for (const socket of silent) socket.destroy();
   });
 });
 
