@@ -72,7 +72,8 @@ async function startRoles({ context, engines, opened }: Starting): Promise<strin
   await migrate(database);
   await stampInstallation(database, { environment, region, appToken });
   const config = { ...context.config, REDIS_URL: redisUrl };
-  const worker = await startWorker({ ...context, config, database });
+  const hasEmbeddedRedis = context.config.REDIS_URL === undefined;
+  const worker = await startWorker({ ...context, config, database, hasEmbeddedRedis });
   opened.add(() => worker.close());
   const receiver = await startReceiver({ ...context, config });
   opened.add(() => receiver.close());

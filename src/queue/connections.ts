@@ -23,6 +23,8 @@ const consumerSilenceMs = 25_000;
 const reconnectDelayLimitMs = 2_000;
 /** Operations that wait for the connection listen on it; how many run at a time is bounded by their callers. */
 const waitingLimit = 1_000;
+/** Why a connection is away, as long as it is: a server that only refuses us is no server that is gone. */
+const lastErrors = new WeakMap<RedisClient, unknown>();
 
 /** Throws CONFIG_INVALID. Never waits: with Redis away it comes back at once and connects later. */
 export function openProducerConnection({ url, deadlineMs }: ProducerConnectionOptions): RedisClient {
@@ -64,7 +66,8 @@ function open(target: RedisTarget, options: RedisOptions): RedisClient {
   const client = build(target, options);
   // The driver writes to stderr when nobody listens, and BullMQ stops listening while it closes. Whoever wants
   // to know listens as well.
-  client.on('error', () => {});
+  client.on('error', (error) => lastErrors.set(client, error));
+  client.on('ready', () => lastErrors.delete(client));
   client.setMaxListeners(waitingLimit);
   return client;
 }
@@ -130,8 +133,15 @@ export async function whenConnected(client: RedisClient, deadlineMs: number): Pr
   try {
     await withDeadline(connected.promise, { deadlineMs, what: 'connecting to Redis' });
   } catch (error) {
-    throw new AppError('QUEUE_UNAVAILABLE', 'Redis cannot be reached', { cause: error });
+    const cause = lastErrors.get(client) ?? error;
+    throw new AppError('QUEUE_UNAVAILABLE', `Redis cannot be reached${refusalOf(cause)}`, { cause });
   } finally {
     client.off('ready', onReady);
   }
+}
+
+/** Redis's own word for a refusal (OOM, READONLY, NOAUTH, LOADING, MOVED and so on); the rest of its text may quote us. */
+export function refusalOf(error: unknown): string {
+  const word = error instanceof Error ? /^[A-Z]{2,16}(?= )/.exec(error.message)?.[0] : undefined;
+  return word === undefined ? '' : `: Redis says ${word}`;
 }

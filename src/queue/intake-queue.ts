@@ -4,7 +4,7 @@ import { QueueEvents } from 'bullmq';
 import { AppError } from '../core/app-error.ts';
 import { endsWithin } from '../core/deadline.ts';
 import { batchJobId, type JournalBatch } from '../core/delivery.ts';
-import { openConsumerConnection } from './connections.ts';
+import { openConsumerConnection, refusalOf } from './connections.ts';
 import type { IntakeJob } from './job-schemas.ts';
 import { openProducer, type QueueOptions } from './producer.ts';
 import { jobOptions } from './queue-names.ts';
@@ -96,7 +96,8 @@ function toState(exists: unknown, completedAt: unknown, failedAt: unknown): Batc
 }
 
 function unanswered(cause?: Error): AppError {
-  return new AppError('QUEUE_UNAVAILABLE', 'looking batches up was answered in part', { cause });
+  const what = `looking batches up was answered in part${refusalOf(cause)}`;
+  return new AppError('QUEUE_UNAVAILABLE', what, { cause });
 }
 
 function openSettledEvents({ url, prefix, onError = () => {} }: QueueOptions) {

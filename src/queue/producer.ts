@@ -3,7 +3,7 @@
 import { Queue } from 'bullmq';
 import { AppError } from '../core/app-error.ts';
 import { endsWithin, withDeadline } from '../core/deadline.ts';
-import { openProducerConnection, whenConnected, type RedisClient } from './connections.ts';
+import { openProducerConnection, refusalOf, whenConnected, type RedisClient } from './connections.ts';
 import { installationKey, type QueueName } from './queue-names.ts';
 
 export interface QueueOptions {
@@ -50,7 +50,7 @@ export function openProducer(
       return await withDeadline(bounded(), { deadlineMs, what });
     } catch (error) {
       if (error instanceof AppError) throw error;
-      throw new AppError('QUEUE_UNAVAILABLE', `${what} failed`, { cause: error });
+      throw new AppError('QUEUE_UNAVAILABLE', `${what} failed${refusalOf(error)}`, { cause: error });
     }
   }
 

@@ -2,6 +2,7 @@
 // in the receiver's journal: nothing here may lose or skip one.
 import { eventJobId, eventKey as eventKeyOf, sha256Hex } from '../core/event-key.ts';
 import { canonicalPayloadHash, readEnvelope } from '../lean/webhook-envelope.ts';
+import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { IntakeJob } from '../queue/job-schemas.ts';
 import type { RunnerJob } from '../queue/job-processor.ts';
@@ -9,7 +10,7 @@ import type { EventQueue } from '../queue/work-queues.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import type { Database } from '../store/database.ts';
 import type { IntakeDelivery } from '../store/intake-groups.ts';
-import { storeBatch, type OpenEvent } from '../store/intake-store.ts';
+import { storeBatch, type OpenEvent, type StoredBatch } from '../store/intake-store.ts';
 import { isHandled } from './event-dispatch.ts';
 import type { JobReport } from './job-report.ts';
 import { keyMissingDelayMs, openBody } from './sealed-bodies.ts';
@@ -23,6 +24,8 @@ export interface IntakeJobDeps {
   readonly eventQueue: Pick<EventQueue, 'add'>;
   readonly stepBack: StepBack;
   readonly metrics: Pick<Metrics, 'events' | 'eventWarnings'>;
+  /** Told of what is set aside on arrival, by code: a body that contradicts another is an alarm. */
+  readonly logger?: Logger;
 }
 
 type DeliveriesJob = Extract<IntakeJob, { v: 1 }>;
@@ -47,6 +50,7 @@ export function createIntakeJob(deps: IntakeJobDeps) {
         eventKeyKeepDays: deps.eventKeyKeepDays,
       });
       for (const { state } of stored.concluded) deps.metrics.events.inc({ state });
+      tellQuarantined(deps, stored);
       const warned = opened.filter(({ warnings = [] }) => warnings.length > 0);
       if (!stored.alreadyStored) countWarnings(deps, warned);
       if (stored.openEvents.length > 0) await deps.eventQueue.add(stored.openEvents.map(toEventJob));
@@ -65,6 +69,15 @@ export function createIntakeJob(deps: IntakeJobDeps) {
       return { verdict, outcome: away.code, deliveries: deliveries.length, error };
     }
   };
+}
+
+function tellQuarantined({ logger }: IntakeJobDeps, { concluded }: StoredBatch): void {
+  const counts = new Map<string, number>();
+  for (const { state, failureCode } of concluded) {
+    if (state === 'quarantined' && failureCode !== null)
+      counts.set(failureCode, (counts.get(failureCode) ?? 0) + 1);
+  }
+  for (const [code, events] of counts) logger?.write('events_quarantined', { failure_code: code, events });
 }
 
 function countWarnings({ metrics }: IntakeJobDeps, warned: readonly IntakeDelivery[]): void {

@@ -3,6 +3,7 @@
 import { machineClock, type Clock } from '../core/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { StrayJobs } from '../queue/stray-jobs.ts';
 import type { EventQueue, SyncQueue } from '../queue/work-queues.ts';
 import { tryLock } from '../store/advisory-lock.ts';
 import type { Database } from '../store/database.ts';
@@ -16,6 +17,8 @@ export interface ReconcilerOptions {
   readonly database: Database;
   readonly eventQueue: Pick<EventQueue, 'add' | 'publishInstallation'>;
   readonly syncQueue: Pick<SyncQueue, 'add'>;
+  /** Jobs put off by a clock that was wrong; not looked for when left out. */
+  readonly strayJobs?: Pick<StrayJobs, 'promote'>;
   /** Published to Redis in every round, since a flush takes it away. */
   readonly installationId: string;
   readonly logger: Logger;
@@ -111,6 +114,7 @@ async function reconcile(
   const { eventQueue, syncQueue, logger, metrics, clock = machineClock } = options;
   const startedAt = clock.nowMs();
   await publishInstallation(options);
+  metrics.reconciled.inc({ kind: 'stray' }, (await options.strayJobs?.promote()) ?? 0);
   const pages = await readPages(options, from);
   if (pages === null) return { events: 'end', steps: 'end' };
   const { events, next: nextEvents } = pages.events;

@@ -1,5 +1,5 @@
 // Puts a worker together from its configuration, and takes it apart in the reverse order. Starts with Redis away,
-// but not on a database that is not its own.
+// waits for Postgres, and never works on a database that is not its own.
 import type { Config } from '../config/load-config.ts';
 import { AppError } from '../core/app-error.ts';
 import { createOpened, type Opened } from '../core/opened.ts';
@@ -9,11 +9,11 @@ import type { Readiness } from '../observability/readiness.ts';
 import type { JobHandler } from '../queue/job-processor.ts';
 import { startJobRunner, type JobRunner, type RunnerEvent } from '../queue/job-runner.ts';
 import type { QueueName } from '../queue/queue-names.ts';
+import { openStrayJobs } from '../queue/stray-jobs.ts';
 import { openEventQueue, openSyncQueue, type EventQueue, type SyncQueue } from '../queue/work-queues.ts';
 import { readKeyRing, type KeyRing } from '../sealing/key-ring.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
-import { checkInstallation } from '../store/installation-store.ts';
-import { findMissingKeys, recordSealingKey } from '../store/payload-key-store.ts';
+import { startBacklogGauges } from './backlog-gauges.ts';
 import { createBankSlots } from './bank-slots.ts';
 import { startChangePublisher } from './change-publisher.ts';
 import { startDatabaseCheck } from './database-check.ts';
@@ -23,7 +23,9 @@ import { reportJobs, type ReportingHandler } from './job-report.ts';
 import { openLeanAccess, type LeanAccess } from './lean-access.ts';
 import { createProveEntity } from './prove-entity.ts';
 import { startReconciler } from './reconciler.ts';
+import { startRedisCheck } from './redis-check.ts';
 import { createRetention, type Retention } from './retention.ts';
+import { checkStart } from './start-checks.ts';
 import { createStepBack, type StepBack } from './step-back.ts';
 import { createCallLean } from './sync-call.ts';
 import { handleSyncJob } from './sync-job.ts';
@@ -32,6 +34,8 @@ export interface StartWorkerOptions {
   readonly config: Config;
   /** An embedded one, which the caller closes; otherwise DATABASE_URL is opened. */
   readonly database?: Database;
+  /** REDIS_URL leads to an embedded Redis, whose settings are nobody's choice and not looked at. */
+  readonly hasEmbeddedRedis?: boolean;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
@@ -49,7 +53,11 @@ const intakeConcurrency = 4;
 /** Above the 130 s that one call to Lean may take. */
 const syncDeadlineMs = 150_000;
 
-/** Throws SCHEMA_OUTDATED, WRONG_INSTALLATION, TLS_MATERIAL_INVALID, PAYLOAD_KEY_INVALID, PAYLOAD_KEY_MISSING, or what the database throws. */
+/**
+ * Waits, unready, while Postgres is away. Throws SCHEMA_OUTDATED, WRONG_INSTALLATION, TLS_MATERIAL_INVALID,
+ * PAYLOAD_KEY_INVALID, PAYLOAD_KEY_MISSING, what a database that answers throws, and in production REDIS_EVICTS when
+ * Redis, reached at once, is set to throw jobs away; found out later, that turns the worker unready.
+ */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const opened = createOpened();
   try {
@@ -76,6 +84,8 @@ interface Parts extends StartWorkerOptions {
   readonly eventQueue: Pick<EventQueue, 'add'>;
   readonly syncQueue: Pick<SyncQueue, 'add'>;
   readonly stepBack: StepBack;
+  /** By the database's clock. */
+  readonly now: () => Date;
 }
 
 async function startParts(options: StartWorkerOptions, opened: Opened): Promise<void> {
@@ -83,28 +93,39 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
   const redisUrl = required('REDIS_URL', config.REDIS_URL);
   const prefix = required('QUEUE_PREFIX', config.QUEUE_PREFIX);
   const keyRing = readKeyRing({ keysBase64: config.PAYLOAD_KEYS, sealing: config.PAYLOAD_SEALING });
-  const openedDatabase = options.database ?? openOwnDatabase(options);
-  if (options.database === undefined) opened.add(() => openedDatabase.close());
-  const installationId = await checkInstallation(openedDatabase, {
-    environment: required('LEAN_ENVIRONMENT', config.LEAN_ENVIRONMENT),
-    region: required('LEAN_REGION', config.LEAN_REGION),
-    appToken: required('LEAN_APP_TOKEN', config.LEAN_APP_TOKEN),
-  });
-  await checkKeys(openedDatabase, keyRing, logger);
   const lean = await openLeanAccess({ config, logger, metrics });
   opened.add(() => lean.close());
+  await watchRedis({ ...options, url: redisUrl }, opened);
+  const openedDatabase = options.database ?? openOwnDatabase(options);
+  if (options.database === undefined) opened.add(() => openedDatabase.close());
+  const { installationId, aheadMs } = await checkStart({
+    database: openedDatabase,
+    facts: {
+      environment: required('LEAN_ENVIRONMENT', config.LEAN_ENVIRONMENT),
+      region: required('LEAN_REGION', config.LEAN_REGION),
+      appToken: required('LEAN_APP_TOKEN', config.LEAN_APP_TOKEN),
+    },
+    keyRing,
+    logger,
+    readiness,
+  });
   const eventQueue = openEventQueue({ url: redisUrl, prefix });
   opened.add(() => eventQueue.close());
   const syncQueue = openSyncQueue({ url: redisUrl, prefix });
   opened.add(() => syncQueue.close());
   const shared = { database: openedDatabase, logger, metrics };
-  const check = startDatabaseCheck(shared);
+  const check = startDatabaseCheck({ ...shared, aheadMs });
   opened.add(() => check.close());
   const publisher = startChangePublisher(shared);
   opened.add(() => publisher.close());
+  const gauges = startBacklogGauges(shared);
+  opened.add(() => gauges.close());
   const retention = openRetention({ ...shared, config });
+  const strayJobs = openStrayJobs({ url: redisUrl, prefix });
+  opened.add(() => strayJobs.close());
   const reconciler = startReconciler({
     ...shared,
+    strayJobs,
     eventQueue,
     syncQueue,
     installationId,
@@ -124,25 +145,21 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
     eventQueue: tellingMisses(eventQueue, () => reconciler.jobsMissed()),
     syncQueue: tellingMisses(syncQueue, () => reconciler.jobsMissed()),
     stepBack,
+    now: () => check.now(),
   };
   startRunners(parts, opened);
   readiness.register('database', () => check.state());
 }
 
-/** Throws PAYLOAD_KEY_MISSING when events wait that no key here opens: they would wait for ever. */
-async function checkKeys(database: Database, keyRing: KeyRing | null, logger: Logger): Promise<void> {
-  const { needed, unused } = await findMissingKeys(database, keyRing);
-  if (needed.length > 0) {
-    throw new AppError(
-      'PAYLOAD_KEY_MISSING',
-      `events wait that were sealed with key ${needed.join(', ')}, which PAYLOAD_KEYS does not have`,
-    );
-  }
-  for (const keyId of unused) {
-    const problem = `does not have key ${keyId}: what was sealed with it and is still kept cannot be opened`;
-    logger.write('config_warning', { variable: 'PAYLOAD_KEYS', problem });
-  }
-  if (keyRing !== null) await recordSealingKey(database, keyRing);
+async function watchRedis(
+  { config, hasEmbeddedRedis, logger, readiness, url }: StartWorkerOptions & { readonly url: string },
+  opened: Opened,
+): Promise<void> {
+  if (hasEmbeddedRedis === true) return;
+  const isProduction = config.LEAN_ENVIRONMENT === 'production';
+  const redisCheck = await startRedisCheck({ url, isProduction, logger });
+  opened.add(() => redisCheck.close());
+  readiness.register('redis-settings', () => redisCheck.state());
 }
 
 function openRetention({
@@ -234,7 +251,7 @@ function startRunners(parts: Parts, opened: Opened): void {
 
 function createHandlers(parts: Parts) {
   const { config, logger, metrics, lean, eventQueue, syncQueue, keyRing, stepBack } = parts;
-  const clock = { now: () => new Date(), random: Math.random };
+  const clock = { now: parts.now, random: Math.random };
   const common = { database: parts.openedDatabase, keyRing, stepBack, logger, metrics, ...clock };
   const reported = <Name extends QueueName>(
     queueName: Name,

@@ -15,7 +15,12 @@ import {
   developmentSetup,
 } from '../simulator/dev-certificates.ts';
 import { playStory } from '../simulator/stories.ts';
-import { createWebhookSender, leanRetryMinutes, signBody } from '../simulator/webhook-sender.ts';
+import {
+  createWebhookSender,
+  leanRetryMinutes,
+  signBody,
+  type WebhookLoss,
+} from '../simulator/webhook-sender.ts';
 
 const secret = 'secret-of-tests';
 
@@ -132,6 +137,22 @@ describe('the webhook sender', () => {
     await sender.close();
   });
 
+  it('never sends what is lost, and says so', async () => {
+    const sender = senderOf({ loss: { seed: 'lost', rate: 0, types: { 'entity.created': 1 } } });
+    const records = await sender.sendAll([
+      { eventId: 'one', type: 'entity.created', body: '{"n":1}' },
+      { eventId: 'two', type: 'entity.updated', body: '{"n":2}' },
+    ]);
+    expect(records.map(({ lost, acked, attempts }) => [lost, acked, attempts.length])).toEqual(
+      expect.arrayContaining([
+        [true, false, 0],
+        [false, true, 1],
+      ]),
+    );
+    expect(receiver.bodies).toEqual(['{"n":2}']);
+    await sender.close();
+  });
+
   it('ends what it waits for when it is closed', async () => {
     const clock = createVirtualClock();
     const sender = senderOf({ clock });
@@ -189,7 +210,11 @@ describe('the development setup', () => {
   });
 });
 
-function senderOf(options: { clock?: ReturnType<typeof createRealClock>; timeoutMs?: number }) {
+function senderOf(options: {
+  clock?: ReturnType<typeof createRealClock>;
+  timeoutMs?: number;
+  loss?: WebhookLoss;
+}) {
   return createWebhookSender({
     url: receiver.url,
     identity: pki.lean.webhookClient,

@@ -201,6 +201,19 @@ describe('faults on demand', () => {
   });
 });
 
+describe('sockets on demand', () => {
+  it('cuts an answer off in the middle, and writes one slowly', async () => {
+    server.faults.add({ fault: { kind: 'cut' } });
+    server.faults.add({ fault: { kind: 'slow', ms: 80 } });
+    await expect(call(transactionsPath())).rejects.toMatchObject({
+      code: expect.stringMatching(/ECONNRESET|UND_ERR_SOCKET/),
+    });
+    const startedMs = performance.now();
+    expect(await call(transactionsPath())).toMatchObject({ body: { status: 'OK' } });
+    expect(performance.now() - startedMs).toBeGreaterThan(60);
+  });
+});
+
 interface CallOptions {
   dispatcher?: Agent;
   url?: string;

@@ -75,7 +75,7 @@ describe('a worker', () => {
       });
       expect(world.readiness.report()).toEqual({
         ready: true,
-        checks: { queue: { ok: true }, database: { ok: true } },
+        checks: { queue: { ok: true }, database: { ok: true }, 'redis-settings': { ok: true } },
       });
       const outcomesOf = (queue: string) =>
         world?.lines.flatMap(({ event, fields }) =>

@@ -1,7 +1,20 @@
 // The customers the simulator plays: for one seed always the same entities, accounts, balances and transactions,
 // in the forms of the two regions. All people and numbers are invented. Amounts are decimal text, never numbers.
-import { createRandom, type Random } from './random.ts';
+import { pickBank, type SimulatedBank } from './banks.ts';
+import { generateBalances } from './balances.ts';
+import { createConsent, type SimulatedConsent } from './consents.ts';
+import { generateOrders, refreshOrders, type SimulatedOrders } from './orders.ts';
+import {
+  generateAccountIdentities,
+  generateIdentity,
+  refreshIdentity,
+  type SimulatedIdentity,
+} from './people.ts';
+import { createRandom } from './random.ts';
+import { dataKinds, refreshedAtOf, wasRead, type DataKind } from './refresh-words.ts';
 import { addTransactions, generateTransactions, type SimulatedTransaction } from './transactions.ts';
+
+export { simulatedBanks, type SimulatedBank } from './banks.ts';
 
 export type Region = 'ae' | 'sa';
 export type Indicator = 'CREDIT' | 'DEBIT' | 'UNSUPPORTED';
@@ -31,25 +44,18 @@ export interface SimulatedAccount {
   balances: SimulatedBalance[];
   /** In the order of the list Lean serves: ascending booking date, undated ones last. */
   transactions: SimulatedTransaction[];
+  /** Who holds or may act on the account. */
+  identities: SimulatedIdentity[];
+  orders: SimulatedOrders;
 }
 
 export interface SimulatedRefresh {
   refreshId: string;
   status: 'PENDING' | 'FINISHED';
+  /** Kinds that ended in another word than the rest: FAILED, UNSUPPORTED. */
+  dataStatus?: Partial<Record<DataKind, string>>;
   createdAt: string;
   updatedAt: string;
-}
-
-export interface SimulatedBank {
-  identifier: string;
-  name: string;
-  logo: string;
-  mainColor: string;
-  backgroundColor: string;
-  swiftCode: string | null;
-  bankType: string;
-  accountType: string;
-  countryCode: string;
 }
 
 export interface SimulatedEntity {
@@ -61,9 +67,18 @@ export interface SimulatedEntity {
   /** What the customer allows now; empty after a full revocation. */
   permissions: string[];
   createdAt: string;
-  consentId: string;
+  /** Newest first; at most that one is active. */
+  consents: SimulatedConsent[];
+  /** As the list of entities by date says; anything but ACTIVE is unknown to every other endpoint. */
+  status: 'ACTIVE' | 'DELETED' | 'DISABLED' | 'REMOVED';
+  /** Set while the bank wants its user's password again: the id to reconnect with. */
+  reconnectId: string | null;
+  /** Who gave the consent. */
+  identity: SimulatedIdentity;
   /** When Lean last pulled from the bank. */
   refreshedAt: string;
+  /** Kinds whose last reading failed, with the instant of the one before. */
+  keptFrom: Partial<Record<DataKind, string>>;
   /** Newest first, as Lean lists them. */
   refreshes: SimulatedRefresh[];
   accounts: SimulatedAccount[];
@@ -88,20 +103,6 @@ export const permissionsOf: Readonly<Record<Region, readonly string[]>> = {
     'beneficiaries',
   ],
 };
-
-const banks: Readonly<Record<Region, readonly SimulatedBank[]>> = {
-  ae: [
-    bank({ identifier: 'LEAN_OF_RETAIL_UAE', name: 'Lean Open Finance MockBank', countryCode: 'ARE' }),
-    bank({ identifier: 'LEANMB1_UAE', name: 'Lean Mockbank 1', countryCode: 'ARE', swiftCode: 'MOCKAE01' }),
-  ],
-  sa: [
-    bank({ identifier: 'LEA1_SAMAOB_SAU', name: 'Mockbank 1', countryCode: 'SAU', swiftCode: 'MOCKSA01' }),
-    bank({ identifier: 'LEA2_SAMAOB_SAU', name: 'Mockbank 2', countryCode: 'SAU', swiftCode: 'MOCKSA02' }),
-  ],
-};
-
-/** Every bank the simulator knows, for `GET /banks/v1`. */
-export const simulatedBanks: readonly SimulatedBank[] = [...banks.ae, ...banks.sa];
 
 export interface CustomersOptions {
   seed: string;
@@ -138,22 +139,31 @@ interface EntityOptions {
 function generateEntity({ label, region, accounts, transactions, at }: EntityOptions): SimulatedEntity {
   const random = createRandom(label);
   const holderName = `${random.pick(firstNames)} ${random.pick(lastNames)}`;
-  const entityBank = random.pick(banks[region]);
+  const entityBank = pickBank(region, random);
   const createdAt = new Date(Date.parse(at) - 3000).toISOString();
+  const permissions = [...permissionsOf[region]];
   return {
     entityId: random.uuid(),
     customerId: random.uuid(),
     appUserId: `user_${random.digits(12)}`,
     region,
     bank: entityBank,
-    permissions: [...permissionsOf[region]],
+    permissions,
     createdAt,
-    consentId: random.uuid(),
+    consents: [createConsent({ consentId: random.uuid(), createdAt, permissions })],
+    status: 'ACTIVE',
+    reconnectId: null,
+    identity: generateIdentity({
+      random: createRandom(`${label}/identity`),
+      region,
+      fullName: holderName,
+    }),
     refreshedAt: at,
+    keptFrom: {},
     refreshes: [{ refreshId: random.uuid(), status: 'FINISHED', createdAt, updatedAt: at }],
     accounts: Array.from({ length: accounts }, (_, position) =>
       generateAccount({
-        random: createRandom(`${label}/account/${position}`),
+        label: `${label}/account/${position}`,
         region,
         holderName,
         position,
@@ -165,7 +175,7 @@ function generateEntity({ label, region, accounts, transactions, at }: EntityOpt
 }
 
 interface AccountOptions {
-  random: Random;
+  label: string;
   region: Region;
   holderName: string;
   position: number;
@@ -174,7 +184,11 @@ interface AccountOptions {
 }
 
 function generateAccount(options: AccountOptions): SimulatedAccount {
-  const { random, region, holderName, position, transactions, at } = options;
+  const { label, region, holderName, position, transactions, at } = options;
+  const random = createRandom(label);
+  // Streams of their own, so that these do not change what the account's own stream gives.
+  const people = createRandom(`${label}/people`);
+  const arranged = createRandom(`${label}/orders`);
   const subTypes = ['CURRENT', 'SAVINGS', 'CREDIT'] as const;
   const subType = subTypes[position % subTypes.length] ?? 'CURRENT';
   const currency = position % 4 === 3 ? random.pick(['USD', 'KWD']) : region === 'ae' ? 'AED' : 'SAR';
@@ -195,60 +209,40 @@ function generateAccount(options: AccountOptions): SimulatedAccount {
     },
     balances: generateBalances({ random, currency, at }),
     transactions: generateTransactions({ random, region, currency, count: transactions, at }),
+    identities: generateAccountIdentities({ random: people, region, fullName: holderName, position }),
+    orders: generateOrders({ random: arranged, region, currency, at }),
   };
-}
-
-function generateBalances(options: { random: Random; currency: string; at: string }): SimulatedBalance[] {
-  const { random, currency, at } = options;
-  return balanceTypes.map((type, position): SimulatedBalance => {
-    const amount = balanceAmount(random, position);
-    const line = {
-      included: random.chance(0.5),
-      type: random.pick(['AVAILABLE', 'CREDIT', 'EMERGENCY', 'PRE_AGREED', 'TEMPORARY']),
-      amount: `${random.integer(1, 999)}.${random.digits(2)}`,
-      currency,
-    };
-    return {
-      type,
-      currency,
-      amount,
-      creditDebitIndicator: balanceIndicator(type, amount),
-      dateTime: type === 'INFORMATION' ? null : new Date(Date.parse(at) - position * 1000).toISOString(),
-      creditLines: position % 3 === 2 ? [] : [line],
-    };
-  });
-}
-
-function balanceAmount(random: Random, position: number): string {
-  if (position === 2) return '0';
-  if (position === 3) return `${random.digits(16)}.${random.digits(2)}`;
-  return `${random.integer(1, 250_000)}.${random.integer(0, 9)}${random.integer(0, 9)}`;
-}
-
-function balanceIndicator(type: string, amount: string): Indicator {
-  if (type === 'FORWARD_AVAILABLE') return 'UNSUPPORTED';
-  return type === 'EXPECTED' && amount !== '0' ? 'DEBIT' : 'CREDIT';
 }
 
 /**
  * What a refresh at the bank does: each account gets `count` new booked transactions, its first pending one is booked,
- * the balances are read anew, `refreshedAt` becomes `at`. Equal calls in equal order give equal data.
+ * the balances are read anew, people and orders move on, `refreshedAt` becomes `at`. Kinds that `dataStatus` says were
+ * not read stay as they were. Equal calls in equal order give equal data.
  */
 export function refreshEntity(
   entity: SimulatedEntity,
-  { at, count = 3 }: { at: string; count?: number },
+  options: { at: string; count?: number; dataStatus?: SimulatedRefresh['dataStatus'] },
 ): void {
+  const { at, count = 3, dataStatus } = options;
+  const read = (kind: DataKind) => wasRead(kind, dataStatus);
+  entity.keptFrom = Object.fromEntries(
+    dataKinds.filter((kind) => !read(kind)).map((kind) => [kind, refreshedAtOf(entity, kind)]),
+  );
   entity.refreshedAt = at;
+  const { region } = entity;
+  if (read('identity')) refreshIdentity(entity.identity, createRandom(`${entity.entityId}/${at}`));
   for (const account of entity.accounts) {
-    const random = createRandom(`${account.accountId}/${account.transactions.length}`);
-    account.balances = generateBalances({ random, currency: account.currency, at });
-    addTransactions(account.transactions, {
-      random,
-      region: entity.region,
-      currency: account.currency,
-      count,
-      at,
-    });
+    const label = `${account.accountId}/${account.transactions.length}`;
+    const random = createRandom(label);
+    const { currency } = account;
+    refreshOrders(account.orders, { random: createRandom(`${label}/orders`), region, currency, at, read });
+    if (read('account_identity')) {
+      for (const one of account.identities) refreshIdentity(one, createRandom(`${label}/${one.partyId}`));
+    }
+    if (read('balance')) account.balances = generateBalances({ random, currency, at });
+    if (read('transactions')) {
+      addTransactions(account.transactions, { random, region, currency, count, at });
+    }
   }
 }
 
@@ -264,32 +258,5 @@ function ibanOf(country: string, bban: string): string {
   return `${country}${String(check).padStart(2, '0')}${bban}`;
 }
 
-function bank(facts: {
-  identifier: string;
-  name: string;
-  countryCode: string;
-  swiftCode?: string;
-}): SimulatedBank {
-  return {
-    ...facts,
-    logo: 'https://cdn.leantech.me/img/banks/white-lean.png',
-    mainColor: '#1beb75',
-    backgroundColor: '#ffffff',
-    swiftCode: facts.swiftCode ?? null,
-    bankType: 'RETAIL',
-    accountType: 'PERSONAL',
-  };
-}
-
-const balanceTypes = [
-  'CLOSING_AVAILABLE',
-  'CLOSING_BOOKED',
-  'CLOSING_CLEARED',
-  'INTERIM_AVAILABLE',
-  'INTERIM_BOOKED',
-  'EXPECTED',
-  'FORWARD_AVAILABLE',
-  'INFORMATION',
-];
 const firstNames = ['Amal', 'Basil', 'Dana', 'Faris', 'Huda', 'Jamil', 'Layla', 'Nadir', 'Rana', 'Sami'];
 const lastNames = ['Testwell', 'Sandbox', 'Mockman', 'Exampleton', 'Placeholder', 'Demoson'];

@@ -1,6 +1,7 @@
 // What the service's tables must hold once everything is processed, told by the generator's own data and nothing of
 // the service's code: rows of plain text. The queries beside them read the same columns out of Postgres.
 import type { SimulatedAccount, SimulatedCustomers, SimulatedEntity } from './customers.ts';
+import { refreshedAtOf } from './refresh-words.ts';
 import type { SimulatedTransaction } from './transactions.ts';
 
 /** Column name to text, as the query of the same table gives it; null where the column is null. */
@@ -30,7 +31,9 @@ export function expectedTables(customers: SimulatedCustomers): ExpectedTables {
   };
 }
 
-const utc = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+/** An instant as the rows spell it. */
+export const utc = (column: string) =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** One query a table with the very columns of `expectedTables`, all of them text; `schema` as in DATABASE_SCHEMA. */
 export function comparedTablesSql(schema: string): Readonly<Record<ComparedTable, string>> {
@@ -87,7 +90,7 @@ function expectedBalances({ entity, account }: AccountOfEntity): ExpectedRow[] {
     customer_id: entity.customerId,
     balance_type: balance.type,
     currency: balance.currency,
-    reported_at: balance.dateTime ?? entity.refreshedAt,
+    reported_at: balance.dateTime ?? refreshedAtOf(entity, 'balance'),
     reported_at_source: balance.dateTime === null ? 'refreshed_at' : 'date_time',
     amount: withoutTrailingZeros(balance.amount),
     credit_debit_indicator: knownIndicator(balance.creditDebitIndicator),
@@ -129,11 +132,12 @@ function knownIndicator(indicator: string): string | null {
 }
 
 /** As Postgres' trim_scale: `10.0` and `10` are the same money. */
-function withoutTrailingZeros(amount: string): string {
+export function withoutTrailingZeros(amount: string): string {
   return amount.includes('.') ? amount.replace(/\.?0+$/, '') : amount;
 }
 
-function inOrder(rows: ExpectedRow[], columns: string[]): ExpectedRow[] {
+/** As `order by` of the same columns in collation C, null like an empty text. */
+export function inOrder(rows: ExpectedRow[], columns: string[]): ExpectedRow[] {
   const keyOf = (row: ExpectedRow) => columns.map((column) => row[column] ?? '').join('\n');
   return rows.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
 }

@@ -12,11 +12,19 @@ export type Fault =
   /** PENDING now; the usual answer from the results endpoint once `finishResults` was called. */
   | { kind: 'pending'; httpStatus?: 200 | 202 }
   /** HTTP 200 with status FAILED, as a bank's trouble is told. */
-  | { kind: 'failed'; granularStatusCode: string }
-  /** HTTP 200 with status RECONNECT_REQUIRED; `results_id` is the reconnect id. */
+  | { kind: 'failed'; granularStatusCode: string; message?: string; data?: 'null' | 'absent' }
+  /** HTTP 200 with any other status and no data: CONSENT_EXPIRED, PROCESSING_STARTED. */
+  | { kind: 'status'; status: string; message?: string }
+  /** HTTP 200 with status RECONNECT_REQUIRED; `results_id` is the reconnect id (v1: in the payload). */
   | { kind: 'reconnect-required' }
+  /** A page of the network in front of Lean, in HTML. */
+  | { kind: 'gateway'; httpStatus: 502 | 503 | 504 }
   /** HTTP 200 and half of the usual JSON. */
   | { kind: 'bad-json' }
+  /** Half of the usual answer, then the connection is reset. */
+  | { kind: 'cut' }
+  /** The usual answer, its body in eight pieces over `ms`. */
+  | { kind: 'slow'; ms: number }
   /** The request is read and nothing is ever answered. */
   | { kind: 'half-open' }
   /** The connection is reset (RST) in place of an answer. */
@@ -30,6 +38,8 @@ export interface PlannedFault {
   method?: string;
   /** Tested against path and query; default: any. */
   path?: RegExp;
+  /** Tested against the request's body, where v1 has its ids; default: any. */
+  body?: RegExp;
   /** How many matching calls pass unharmed first; default 0. */
   after?: number;
   /** How many calls it meets; default 1. */
@@ -39,7 +49,7 @@ export interface PlannedFault {
 export interface FaultQueue {
   add(planned: PlannedFault): void;
   /** The fault this call meets, spent by asking; null for none. */
-  take(call: { method: string; target: string }): Fault | null;
+  take(call: { method: string; target: string; body?: string }): Fault | null;
   clear(): void;
   /** How many faults wait for a call. */
   readonly size: number;
@@ -51,10 +61,12 @@ export function createFaultQueue(): FaultQueue {
     add(planned) {
       waiting.push({ planned, pass: planned.after ?? 0, left: planned.times ?? 1 });
     },
-    take({ method, target }) {
+    take({ method, target, body = '' }) {
       const met = waiting.find(
         ({ planned }) =>
-          (planned.method ?? method) === method && (planned.path === undefined || planned.path.test(target)),
+          (planned.method ?? method) === method &&
+          (planned.path === undefined || planned.path.test(target)) &&
+          (planned.body === undefined || planned.body.test(body)),
       );
       if (!met) return null;
       if (met.pass > 0) {

@@ -1,118 +1,197 @@
-// Lean's v2 endpoints over simulated customers: a call in, status and text out. Knows no sockets and no tokens.
-import { findEntity, simulatedBanks, type SimulatedCustomers, type SimulatedEntity } from './customers.ts';
+// Lean's endpoints over simulated customers: a call in, status and text out. Knows no sockets and no tokens.
+import {
+  banks,
+  consentsOfCustomer,
+  customer,
+  deleteEntity,
+  entitiesByDate,
+  entitiesOfCustomer,
+  entityOfCustomer,
+  events,
+} from './lean-routes-core.ts';
+import { v1Accounts, v1Balance, v1Identity, v1Transactions } from './lean-routes-v1.ts';
+import type { DataKind } from './refresh-words.ts';
+import {
+  accountIdentitiesReply,
+  beneficiariesReply,
+  directDebitsReply,
+  identityReply,
+  scheduledPaymentsReply,
+  standingOrdersReply,
+} from './reply-arrangements.ts';
 import {
   accountsReply,
   balancesReply,
-  banksReply,
-  entitiesByDateReply,
-  entitiesReply,
-  entityReply,
-  errorReply,
+  refreshReconnectReply,
   refreshReply,
   refreshTriggeredReply,
   refreshesReply,
   transactionsReply,
+  type PageRequest,
+  type ReplyFacts,
 } from './reply-bodies.ts';
+import type { AccountOfEntity } from './reply-items.ts';
+import {
+  bodyMembers,
+  dayWindow,
+  failure,
+  inWindow,
+  invalid,
+  livingEntity,
+  ok,
+  pageOf,
+  readableEntity,
+  refuseConsent,
+  replyFacts,
+  unknownAccount,
+  unknownEntity,
+  type ApiCall,
+  type ApiReply,
+  type ApiWorld,
+  type Dialect,
+  type Route,
+} from './route-helpers.ts';
 
-export interface ApiCall {
+interface Endpoint {
   method: string;
-  path: string;
-  query: URLSearchParams;
-  body: string;
+  path: RegExp;
+  route: Route;
+  /** Of one dialect only; absent: of both. */
+  dialect?: Dialect;
 }
-
-export interface ApiReply {
-  httpStatus: number;
-  body: string;
-}
-
-export interface ApiWorld {
-  customers: SimulatedCustomers;
-  /** ISO 8601 UTC as Lean writes it, nine fraction digits. */
-  timestamp(): string;
-  newId(): string;
-  /** Starts a refresh, or gives null while one is pending. */
-  startRefresh(entity: SimulatedEntity): { refreshId: string } | null;
-  /** The stored reply of a results id, or null while Lean does not know it. */
-  storedResults(resultsId: string): ApiReply | null;
-}
-
-type Route = (world: ApiWorld, call: ApiCall, segments: string[]) => ApiReply;
 
 /** In order; a path's groups are handed to the route. */
-const routes: readonly [method: string, path: RegExp, route: Route][] = [
-  ['GET', /^\/banks\/v1\/?$/, () => ok(banksReply(simulatedBanks))],
-  ['GET', /^\/customers\/v1\/entities\/?$/, entitiesByDate],
-  ['GET', /^\/customers\/v1\/([^/]+)\/entities\/?$/, entitiesOfCustomer],
-  ['GET', /^\/customers\/v1\/([^/]+)\/entities\/([^/]+)\/?$/, entityOfCustomer],
-  ['GET', /^\/data\/v2\/accounts\/?$/, accounts],
-  ['GET', /^\/data\/v2\/accounts\/([^/]+)\/(balances|transactions)\/?$/, accountList],
-  ['POST', /^\/data\/v2\/refreshes\/?$/, triggerRefresh],
-  ['GET', /^\/data\/v2\/refreshes\/?$/, refreshes],
-  ['GET', /^\/data\/v2\/refreshes\/([^/]+)\/?$/, refresh],
-  ['GET', /^\/data\/v2\/results\/([^/]+)\/?$/, results],
+const endpoints: readonly Endpoint[] = [
+  { method: 'GET', path: /^\/banks\/v1\/?$/, route: banks },
+  { method: 'GET', path: /^\/events\/v1\/?$/, route: events },
+  { method: 'GET', path: /^\/customers\/v1\/entities\/?$/, route: entitiesByDate },
+  { method: 'GET', path: /^\/customers\/v1\/([^/]+)\/?$/, route: customer },
+  { method: 'GET', path: /^\/customers\/v1\/([^/]+)\/consents\/?$/, route: consentsOfCustomer },
+  { method: 'GET', path: /^\/customers\/v1\/([^/]+)\/entities\/?$/, route: entitiesOfCustomer },
+  { method: 'GET', path: /^\/customers\/v1\/([^/]+)\/entities\/([^/]+)\/?$/, route: entityOfCustomer },
+  { method: 'DELETE', path: /^\/customers\/v1\/([^/]+)\/entities\/([^/]+)\/?$/, route: deleteEntity },
+  { method: 'POST', path: /^\/data\/v1\/identity\/?$/, route: v1Identity, dialect: 'v1' },
+  { method: 'POST', path: /^\/data\/v1\/accounts\/?$/, route: v1Accounts, dialect: 'v1' },
+  { method: 'POST', path: /^\/data\/v1\/balance\/?$/, route: v1Balance, dialect: 'v1' },
+  { method: 'POST', path: /^\/data\/v1\/transactions\/?$/, route: v1Transactions, dialect: 'v1' },
+  { method: 'GET', path: /^\/v1\/results\/([^/]+)\/?$/, route: results, dialect: 'v1' },
+  { method: 'GET', path: /^\/data\/v2\/accounts\/?$/, route: accounts, dialect: 'v2' },
+  { method: 'GET', path: /^\/data\/v2\/identity\/?$/, route: identity, dialect: 'v2' },
+  { method: 'GET', path: /^\/data\/v2\/accounts\/([^/]+)\/([^/]+)\/?$/, route: accountList, dialect: 'v2' },
+  { method: 'POST', path: /^\/data\/v2\/refreshes\/?$/, route: triggerRefresh, dialect: 'v2' },
+  { method: 'GET', path: /^\/data\/v2\/refreshes\/?$/, route: refreshes, dialect: 'v2' },
+  { method: 'GET', path: /^\/data\/v2\/refreshes\/([^/]+)\/?$/, route: refresh, dialect: 'v2' },
+  { method: 'GET', path: /^\/data\/v2\/results\/([^/]+)\/?$/, route: results, dialect: 'v2' },
 ];
 
 /** Answers one call as Lean's documentation says, errors included. */
 export function answerCall(world: ApiWorld, call: ApiCall): ApiReply {
-  const onPath = routes.filter(([, path]) => path.test(call.path));
-  const found = onPath.find(([method]) => method === call.method);
+  const isServed = (dialect?: Dialect) =>
+    dialect === undefined || world.dialect === null || dialect === world.dialect;
+  const onPath = endpoints.filter(({ path, dialect }) => path.test(call.path) && isServed(dialect));
+  const found = onPath.find(({ method }) => method === call.method);
   if (onPath.length > 0 && !found) {
     return failure(world, { httpStatus: 405, status: 'INVALID_HTTP_METHOD', message: 'Method not allowed.' });
   }
   if (!found) return failure(world, { httpStatus: 404, status: 'INVALID_URL', message: 'No such endpoint.' });
-  const [, path, route] = found;
-  const segments = path.exec(call.path)?.slice(1) ?? [];
-  return route(world, call, segments);
+  const segments = found.path.exec(call.path)?.slice(1) ?? [];
+  return found.route(world, call, segments);
 }
 
-/** Lean's error body under an HTTP status. */
-export function failure(
-  world: Pick<ApiWorld, 'timestamp'>,
-  facts: { httpStatus: number; status: string; message: string; resultsId?: string },
-): ApiReply {
-  const { httpStatus, ...rest } = facts;
-  return { httpStatus, body: errorReply({ ...rest, timestamp: world.timestamp() }) };
+/** Whether the call may be answered PENDING, and asks for it. */
+export function asksForAsync(call: ApiCall): Dialect | null {
+  if (call.path.startsWith('/data/v1/')) {
+    return bodyMembers(call.body).get('async') === 'true' ? 'v1' : null;
+  }
+  const isData = /^\/data\/v2\/(accounts|identity)/.test(call.path);
+  return isData && call.query.get('async') === 'true' ? 'v2' : null;
+}
+
+export function dialectOf({ path }: Pick<ApiCall, 'path'>): Dialect {
+  return /^\/(data\/)?v1\//.test(path) ? 'v1' : 'v2';
 }
 
 function accounts(world: ApiWorld, call: ApiCall): ApiReply {
-  const found = readableEntity(world, { call, permission: 'accounts' });
-  if ('refused' in found) return found.refused;
-  return ok(accountsReply(found.entity, { ...replyFacts(world, found.entity), ...found.page }));
+  const found = readable(world, { call, permissions: ['accounts'], kind: 'accounts' });
+  return 'refused' in found ? found.refused : ok(accountsReply(found.entity, found.facts));
 }
 
-function accountList(world: ApiWorld, call: ApiCall, [accountId, list]: string[]): ApiReply {
-  const permission = list === 'balances' ? 'balance' : 'transactions';
-  const found = readableEntity(world, { call, permission });
+function identity(world: ApiWorld, call: ApiCall): ApiReply {
+  const found = readable(world, { call, permissions: ['identity'], kind: 'identity' });
+  return 'refused' in found ? found.refused : ok(identityReply(found.entity, found.facts));
+}
+
+interface AccountListKind {
+  /** Any of these allows it. */
+  permissions: readonly string[];
+  kind: DataKind;
+  reply: (owned: AccountOfEntity, facts: ReplyFacts & PageRequest) => string;
+}
+
+/** Lists of one account, by the last part of the path. */
+const accountLists = new Map<string, AccountListKind>([
+  ['balances', { permissions: ['balance'], kind: 'balance', reply: balancesReply }],
+  ['transactions', { permissions: ['transactions'], kind: 'transactions', reply: transactionsReply }],
+  [
+    'identities',
+    // Which of the two permissions this list takes is not documented.
+    { permissions: ['identities', 'identity'], kind: 'account_identity', reply: accountIdentitiesReply },
+  ],
+  ['beneficiaries', { permissions: ['beneficiaries'], kind: 'beneficiaries', reply: beneficiariesReply }],
+  ['direct-debits', { permissions: ['direct_debits'], kind: 'direct_debits', reply: directDebitsReply }],
+  [
+    'standing-orders',
+    { permissions: ['standing_orders'], kind: 'standing_orders', reply: standingOrdersReply },
+  ],
+  [
+    'scheduled-payments',
+    { permissions: ['scheduled_payments'], kind: 'scheduled_payments', reply: scheduledPaymentsReply },
+  ],
+]);
+
+function accountList(world: ApiWorld, call: ApiCall, [accountId, name = '']: string[]): ApiReply {
+  const list = accountLists.get(name);
+  if (!list) return failure(world, { httpStatus: 404, status: 'INVALID_URL', message: 'No such endpoint.' });
+  const found = readable(world, { call, ...list });
   if ('refused' in found) return found.refused;
-  const { entity, page } = found;
+  const { entity, facts } = found;
   const account = entity.accounts.find((one) => one.accountId === accountId);
-  if (!account) {
-    const message = 'The account_id provided does not match an account with the entity_id provided.';
-    return failure(world, { httpStatus: 404, status: 'UNKNOWN_ACCOUNT', message, resultsId: world.newId() });
-  }
-  const facts = { ...replyFacts(world, entity), ...page };
-  if (list === 'balances') return ok(balancesReply({ entity, account }, facts));
-  const window = dateWindow(call.query);
+  if (!account) return unknownAccount(world);
+  if (list.kind !== 'transactions') return ok(list.reply({ entity, account }, facts));
+  const window = dayWindow(call.query.get('start_date'), call.query.get('end_date'));
   if (!window) return invalid(world, 'start_date or end_date');
-  const transactions = account.transactions.filter(({ bookingDateTime }) => {
-    const day = bookingDateTime?.slice(0, 10);
-    return day === undefined || (day >= window.start && day <= window.end);
-  });
+  const transactions = inWindow(account.transactions, window);
   return ok(transactionsReply({ entity, account }, { ...facts, transactions }));
 }
 
+function readable(world: ApiWorld, asked: { call: ApiCall; permissions: readonly string[]; kind: DataKind }) {
+  const { call, permissions, kind } = asked;
+  const page = pageOf(call.query, { page: 'page', size: 'size' });
+  if (!page) return { refused: invalid(world, 'page or size') };
+  const entityId = call.query.get('entity_id') ?? '';
+  const again = () => answerCall(world, call);
+  const found = readableEntity(world, { entityId, permissions, dialect: 'v2', again });
+  if ('refused' in found) return found;
+  const { entity } = found;
+  return { entity, facts: { ...replyFacts(world, entity, kind), ...page } };
+}
+
 function triggerRefresh(world: ApiWorld, call: ApiCall): ApiReply {
-  const entity = findEntity(world.customers, entityIdInBody(call.body));
+  const entity = livingEntity(world, bodyMembers(call.body).get('entity_id') ?? '');
   if (!entity) return unknownEntity(world);
+  const refused = refuseConsent(world, entity);
+  if (refused) return refused;
+  const { reconnectId } = entity;
+  const timestamp = world.timestamp();
+  if (reconnectId !== null) return ok(refreshReconnectReply({ reconnectId, timestamp }));
   const started = world.startRefresh(entity);
-  if (started) return ok(refreshTriggeredReply({ ...started, timestamp: world.timestamp() }));
+  if (started) return ok(refreshTriggeredReply({ ...started, timestamp }));
   const message = 'Data refresh is already pending.';
   return failure(world, { httpStatus: 429, status: 'DUPLICATED_REQUEST', message });
 }
 
 function refreshes(world: ApiWorld, call: ApiCall): ApiReply {
-  const entity = findEntity(world.customers, call.query.get('entity_id') ?? '');
+  const entity = livingEntity(world, call.query.get('entity_id') ?? '');
   if (!entity) return unknownEntity(world);
   const page = pageOf(call.query, { page: 'page', size: 'size' });
   return page ? ok(refreshesReply(entity, page)) : invalid(world, 'page or size');
@@ -131,89 +210,4 @@ function results(world: ApiWorld, _call: ApiCall, [resultsId = '']: string[]): A
   if (stored) return stored;
   const message = 'The results_id provided has not been recognized by Lean or has not been processed yet';
   return failure(world, { httpStatus: 404, status: 'UNKNOWN_RESULTS_ID', message, resultsId: world.newId() });
-}
-
-function entityOfCustomer(world: ApiWorld, _call: ApiCall, [customerId, entityId]: string[]): ApiReply {
-  const entity = findEntity(world.customers, entityId ?? '');
-  return entity && entity.customerId === customerId ? ok(entityReply(entity)) : unknownEntity(world);
-}
-
-function entitiesOfCustomer(world: ApiWorld, _call: ApiCall, [customerId]: string[]): ApiReply {
-  return ok(entitiesReply(world.customers.entities.filter((entity) => entity.customerId === customerId)));
-}
-
-function entitiesByDate(world: ApiWorld, call: ApiCall): ApiReply {
-  const window = dateWindow(call.query);
-  const page = pageOf(call.query, { page: 'page_number', size: 'page_size' });
-  if (!window || !page) return invalid(world, 'start_date, end_date, page_number or page_size');
-  const inWindow = world.customers.entities.filter(({ createdAt }) => {
-    const day = createdAt.slice(0, 10);
-    return day >= window.start && day <= window.end;
-  });
-  return ok(entitiesByDateReply(inWindow, page));
-}
-
-type Readable = { entity: SimulatedEntity; page: { page: number; size: number } } | { refused: ApiReply };
-
-/** The entity of a data call, if it is known, still consented and allows this type. */
-function readableEntity(world: ApiWorld, asked: { call: ApiCall; permission: string }): Readable {
-  const { call, permission } = asked;
-  const page = pageOf(call.query, { page: 'page', size: 'size' });
-  if (!page) return { refused: invalid(world, 'page or size') };
-  const entity = findEntity(world.customers, call.query.get('entity_id') ?? '');
-  if (!entity) return { refused: unknownEntity(world) };
-  if (entity.permissions.length === 0) {
-    const message =
-      'Consent was suspended, revoked, or expired. New consent is required, please connect again.';
-    return { refused: failure(world, { httpStatus: 403, status: 'CONSENT_EXPIRED', message }) };
-  }
-  if (!entity.permissions.includes(permission)) {
-    const message = `The entity does not grant ${permission}.`;
-    return { refused: failure(world, { httpStatus: 403, status: 'INSUFFICIENT_ACCESS_LEVEL', message }) };
-  }
-  return { entity, page };
-}
-
-function replyFacts(world: ApiWorld, entity: SimulatedEntity) {
-  return { resultsId: world.newId(), timestamp: world.timestamp(), refreshedAt: entity.refreshedAt };
-}
-
-function pageOf(query: URLSearchParams, names: { page: string; size: string }) {
-  const page = Number(query.get(names.page) ?? 0);
-  const size = Number(query.get(names.size) ?? 50);
-  const valid = Number.isInteger(page) && page >= 0 && Number.isInteger(size) && size >= 1 && size <= 100;
-  return valid ? { page, size } : null;
-}
-
-const day = /^\d{4}-\d{2}-\d{2}$/;
-
-function dateWindow(query: URLSearchParams) {
-  const start = query.get('start_date') ?? '0000-01-01';
-  const end = query.get('end_date') ?? '9999-12-31';
-  return day.test(start) && day.test(end) ? { start, end } : null;
-}
-
-function entityIdInBody(body: string): string {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    if (typeof parsed === 'object' && parsed !== null && 'entity_id' in parsed)
-      return String(parsed.entity_id);
-  } catch {
-    // Not JSON: answered like an entity Lean does not know.
-  }
-  return '';
-}
-
-function unknownEntity(world: ApiWorld): ApiReply {
-  const message = 'The entity_id provided did not match an account in our records.';
-  return failure(world, { httpStatus: 404, status: 'UNKNOWN_ENTITY', message, resultsId: world.newId() });
-}
-
-function invalid(world: ApiWorld, fields: string): ApiReply {
-  const message = `The request is badly formatted or a parameter of the wrong type has been provided: ${fields}.`;
-  return failure(world, { httpStatus: 400, status: 'INVALID_PARAMETERS', message, resultsId: world.newId() });
-}
-
-function ok(body: string): ApiReply {
-  return { httpStatus: 200, body };
 }

@@ -1,16 +1,19 @@
-// Lean's API as a real HTTPS server over simulated customers: wants our client certificate and app token, keeps a log
-// of the calls, and goes wrong on demand. For tests, demo and development; never part of the service.
-import { X509Certificate } from 'node:crypto';
+// Lean's API as a real HTTPS server over simulated customers: wants our client certificate and our credentials, keeps a
+// log of the calls, and goes wrong on demand. For tests, demo and development; never part of the service.
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import { findEntity, refreshEntity, type SimulatedCustomers, type SimulatedEntity } from './customers.ts';
+import type { BankAvailability, SimulatedBank } from './banks.ts';
+import { refreshEntity, type SimulatedCustomers } from './customers.ts';
+import { faultReply, holdBack } from './fault-replies.ts';
+import { createAdmission, type Admission, type PresentedCredentials } from './lean-admission.ts';
 import { createFaultQueue, type Fault, type FaultQueue } from './lean-faults.ts';
-import { answerCall, failure, type ApiReply, type ApiWorld } from './lean-routes.ts';
-import { createRandom } from './random.ts';
-import { emptyReply } from './reply-bodies.ts';
+import { answerCall, asksForAsync } from './lean-routes.ts';
+import type { OAuthOptions } from './lean-tokens.ts';
+import { createWorld, existingEntity, laterThan, type LeanChanges, type World } from './lean-world.ts';
+import { bodyMembers, type ApiCall, type ApiReply, type Dialect } from './route-helpers.ts';
+import type { WebhookEvent } from './webhook-bodies.ts';
 
 export interface LeanServerOptions {
   pki: {
@@ -22,6 +25,16 @@ export interface LeanServerOptions {
   appToken: string;
   /** True plays the mTLS hosts: only our application's certificate is served. */
   requireClientCertificate: boolean;
+  /** Opens `POST /oauth2/token` on this server. Absent: no token is ever given out. */
+  oauth?: OAuthOptions;
+  /** What a call must carry; default `either` with `oauth`, else `app-token`. A token that is presented must be valid. */
+  accepts?: 'app-token' | 'bearer' | 'either' | 'both';
+  /** Serves the data paths of one dialect only; `v1` gives entities in v1's form too. Default: the data paths of both. */
+  dialect?: Dialect;
+  /** False: `GET /events/v1` is not there, as in Saudi Arabia. Default true; it takes a bearer token only. */
+  hasEventsApi?: boolean;
+  /** Lean's clock, for tokens, ninety days of events and new instants. Default: the machine's. */
+  now?: () => number;
   /** Default 0: any free one. */
   port?: number;
   host?: string;
@@ -29,7 +42,7 @@ export interface LeanServerOptions {
   beforeCall?: () => Promise<SimulatedCustomers>;
   /** Called when a call was answered, or left without an answer by a fault. */
   onCall?: (call: RecordedCall) => void;
-  /** A reply was held back by the fault `pending`: results.ready can be sent after `finishResults`. */
+  /** A reply was held back by the fault `pending` or by `async`: results.ready can be sent after `finishResults`. */
   onResultsPending?: (resultsId: string) => void;
   /** A refresh was asked for over the API; it stays PENDING until `finishRefresh`. */
   onRefreshStarted?: (refresh: { entityId: string; refreshId: string }) => void;
@@ -45,35 +58,47 @@ export interface RecordedCall {
   /** Null when the connection ended without an answer. */
   httpStatus: number | null;
   fault: Fault['kind'] | null;
+  credentials: PresentedCredentials;
   correlationId: string;
 }
 
-export interface LeanServer {
+export interface LeanServer extends LeanChanges {
   /** `https://127.0.0.1:<port>` */
   readonly url: string;
+  /** Where tokens are asked for, with `oauth`. */
+  readonly tokenUrl: string;
   readonly port: number;
+  /** Every call but those for a token. */
   readonly calls: readonly RecordedCall[];
+  readonly tokenCalls: readonly RecordedCall[];
   readonly faults: FaultQueue;
-  /** A refresh from start to end: new transactions, other balances, a later `refreshed_at`. Gives the refresh id. */
-  refresh(entityId: string): string;
-  /** Ends a refresh that was asked for over the API. */
-  finishRefresh(refreshId: string): void;
-  /** Lets the results endpoint know a results id that was PENDING. */
-  finishResults(resultsId: string): void;
+  /** Meet the token endpoint only, as `faults` meet everything else. */
+  readonly tokenFaults: FaultQueue;
+  /** How a bank is right now, as `GET /banks/v1` tells. */
+  availabilityOf(bank: SimulatedBank): BankAvailability;
+  /** Every token given out so far is refused from now on. */
+  expireTokens(): void;
+  /** Lets `GET /events/v1` know of events, before they are sent. */
+  recordEvents(events: readonly WebhookEvent[]): void;
   close(): Promise<void>;
 }
 
+const tokenPath = '/oauth2/token';
+
 export async function startLeanServer(options: LeanServerOptions): Promise<LeanServer> {
   const world = createWorld(options);
+  const admission = createAdmission(world, options);
   const faults = createFaultQueue();
+  const tokenFaults = createFaultQueue();
   const calls: RecordedCall[] = [];
+  const tokenCalls: RecordedCall[] = [];
   const { leanServer, leanChainPem } = options.pki;
   const server = createServer({
     cert: leanServer.chainPem,
     key: leanServer.keyPem,
     ca: leanChainPem,
     requestCert: options.requireClientCertificate,
-    // Lean answers a bad certificate with a body, so the handshake lets it through to the check below.
+    // Lean answers a bad certificate with a body, so the handshake lets it through to the admission.
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
   });
@@ -83,10 +108,11 @@ export async function startLeanServer(options: LeanServerOptions): Promise<LeanS
     rawSockets.set(remotePort, socket);
     socket.once('close', () => rawSockets.delete(remotePort));
   });
-  const pki = { applicationFingerprint: new X509Certificate(options.pki.application.certPem).fingerprint256 };
   server.on('request', (request, response) => {
     const reset = () => rawSockets.get(request.socket.remotePort ?? 0)?.resetAndDestroy();
-    serve({ options, world, faults, calls, reset, ...pki }, request, response).catch(() =>
+    const forToken = options.oauth !== undefined && pathOf(request).pathname === tokenPath;
+    const record = forToken ? { calls: tokenCalls, faults: tokenFaults } : { calls, faults };
+    serve({ options, world, admission, forToken, reset, ...record }, request, response).catch(() =>
       response.destroy(),
     );
   });
@@ -94,19 +120,19 @@ export async function startLeanServer(options: LeanServerOptions): Promise<LeanS
   await once(server, 'listening');
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const url = `https://127.0.0.1:${port}`;
   return {
-    url: `https://127.0.0.1:${port}`,
+    ...world.changes,
+    url,
+    tokenUrl: `${url}${tokenPath}`,
     port,
     calls,
+    tokenCalls,
     faults,
-    refresh(entityId) {
-      const entity = entityOf(world.customers, entityId);
-      const { refreshId } = world.startRefresh(entity) ?? { refreshId: pendingRefresh(entity) };
-      world.finishRefresh(refreshId);
-      return refreshId;
-    },
-    finishRefresh: (refreshId) => world.finishRefresh(refreshId),
-    finishResults: (resultsId) => world.finishResults(resultsId),
+    tokenFaults,
+    availabilityOf: (bank) => world.bankState(bank).availability,
+    expireTokens: () => admission.expireTokens(),
+    recordEvents: (events) => world.events.record(events),
     async close() {
       const closed = once(server, 'close');
       server.close();
@@ -117,82 +143,31 @@ export async function startLeanServer(options: LeanServerOptions): Promise<LeanS
   };
 }
 
-interface World extends ApiWorld {
-  finishRefresh(refreshId: string): void;
-  holdResults(resultsId: string, reply: ApiReply): void;
-  finishResults(resultsId: string): void;
-}
-
-function createWorld(options: LeanServerOptions): World {
-  const random = createRandom(`${options.customers.seed}/server`);
-  const results = new Map<string, { reply: ApiReply; ready: boolean }>();
-  const world: World = {
-    customers: options.customers,
-    timestamp: () => new Date().toISOString().replace('Z', `${random.digits(6)}Z`),
-    newId: () => random.uuid(),
-    storedResults(resultsId) {
-      const held = results.get(resultsId);
-      return held?.ready ? held.reply : null;
-    },
-    holdResults(resultsId, reply) {
-      results.set(resultsId, { reply, ready: false });
-    },
-    finishResults(resultsId) {
-      const held = results.get(resultsId);
-      if (held) held.ready = true;
-    },
-    startRefresh(entity) {
-      if (entity.refreshes.some(({ status }) => status === 'PENDING')) return null;
-      const refreshId = random.uuid();
-      const createdAt = new Date().toISOString();
-      entity.refreshes.unshift({ refreshId, status: 'PENDING', createdAt, updatedAt: createdAt });
-      options.onRefreshStarted?.({ entityId: entity.entityId, refreshId });
-      return { refreshId };
-    },
-    finishRefresh(refreshId) {
-      for (const entity of world.customers.entities) {
-        const refresh = entity.refreshes.find((one) => one.refreshId === refreshId);
-        if (refresh?.status !== 'PENDING') continue;
-        refresh.status = 'FINISHED';
-        refresh.updatedAt = laterThan(entity.refreshedAt);
-        refreshEntity(entity, { at: refresh.updatedAt });
-      }
-    },
-  };
-  return world;
-}
-
 interface Serving {
   options: LeanServerOptions;
   world: World;
+  admission: Admission;
+  forToken: boolean;
   faults: FaultQueue;
   calls: RecordedCall[];
-  applicationFingerprint: string;
   reset: () => void;
 }
 
 async function serve(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { options, world, faults, calls } = serving;
+  const { options, world, admission, faults } = serving;
   const body = await readBody(request);
   if (options.beforeCall) world.customers = await options.beforeCall();
-  const url = new URL(request.url ?? '/', 'https://lean.invalid');
+  const url = pathOf(request);
   const method = request.method ?? 'GET';
-  const call = { method, path: url.pathname, query: url.searchParams, body };
-  const correlationId = String(request.headers['lean-correlation-id'] ?? world.newId());
-  const record: RecordedCall = {
-    at: new Date().toISOString(),
-    method,
-    path: url.pathname,
-    query: url.search,
-    entityId: url.searchParams.get('entity_id') ?? /\/entities\/([^/]+)/.exec(url.pathname)?.[1] ?? null,
-    httpStatus: null,
-    fault: null,
-    correlationId,
-  };
-  calls.push(record);
+  const { credentials, hasBearer, refused } = admission.judge(request);
+  const call = { method, path: url.pathname, query: url.searchParams, body, hasBearer };
+  const correlationId = correlationIdOf(request) ?? world.newId();
+  const record = recordOf({ call, search: url.search, credentials, correlationId });
+  serving.calls.push(record);
   response.once('close', () => options.onCall?.(record));
-  const refused = refuse(serving, request);
-  const fault = refused ? null : faults.take({ method, target: url.pathname + url.search });
+  const isRefused = refused !== null && !serving.forToken;
+  const target = url.pathname + url.search;
+  const fault = isRefused ? null : faults.take({ method, target, body });
   record.fault = fault?.kind ?? null;
   if (fault?.kind === 'half-open') return;
   if (fault?.kind === 'reset') {
@@ -201,84 +176,93 @@ async function serve(serving: Serving, request: IncomingMessage, response: Serve
   }
   if (fault?.kind === 'delay') await waitUnlessClosed(response, fault.ms);
   if (fault?.kind === 'refresh' && record.entityId !== null) {
-    const entity = entityOf(world.customers, record.entityId);
-    refreshEntity(entity, { at: laterThan(entity.refreshedAt) });
+    const entity = existingEntity(world.customers, record.entityId);
+    refreshEntity(entity, { at: laterThan(entity.refreshedAt, world.nowMs()) });
   }
-  const usual = () => refused ?? answerCall(world, call);
-  const reply = fault ? faultReply(serving, fault, usual) : usual();
+  const usual = () => {
+    if (serving.forToken) return admission.answerTokenCall({ method, body });
+    return refused ?? answerCall(world, call);
+  };
+  const { onResultsPending } = options;
+  const faulted = { call, usual, onResultsPending };
+  const reply = fault
+    ? faultReply(world, fault, faulted)
+    : refused === null && !serving.forToken
+      ? answerAsAsked(world, faulted)
+      : usual();
   record.httpStatus = reply.httpStatus;
   const headers = {
-    'content-type': 'application/json',
-    'lean-correlation-id': correlationId,
+    'content-type': reply.contentType ?? 'application/json',
+    'lean-correlation-id': record.correlationId,
     'lean-trace-id': world.newId().replaceAll('-', ''),
     ...faultHeaders(fault),
   };
-  response.writeHead(reply.httpStatus, headers).end(reply.body);
+  await write(response, { fault, reply, headers, reset: serving.reset });
 }
 
-/** Certificate, then token; null lets the call in. */
-function refuse(serving: Serving, request: IncomingMessage): ApiReply | null {
-  const { options, world, applicationFingerprint } = serving;
-  if (options.requireClientCertificate) {
-    const { socket } = request;
-    if (!(socket instanceof TLSSocket) || !socket.authorized) {
-      const message = 'No client certificate of ours was presented.';
-      return failure(world, { httpStatus: 403, status: 'INVALID_CERTIFICATE', message });
-    }
-    if (socket.getPeerCertificate().fingerprint256 !== applicationFingerprint) {
-      const message = 'The certificate does not belong to the app token.';
-      return failure(world, { httpStatus: 401, status: 'CERTIFICATE_TOKEN_MISMATCH', message });
-    }
-  }
-  if (request.headers['lean-app-token'] === options.appToken) return null;
-  const status = options.requireClientCertificate ? 'CERTIFICATE_TOKEN_MISMATCH' : 'UNAUTHORIZED';
-  return failure(world, { httpStatus: 401, status, message: 'The lean-app-token is missing or wrong.' });
+/** `async` in the request gets PENDING for data that can be had: 202 in v2, 200 in v1. */
+function answerAsAsked(world: World, faulted: Parameters<typeof holdBack>[1]): ApiReply {
+  const dialect = asksForAsync(faulted.call);
+  const reply = faulted.usual();
+  if (dialect === null || reply.httpStatus !== 200) return reply;
+  return holdBack(world, { ...faulted, usual: () => reply }, dialect === 'v2' ? 202 : 200);
 }
 
-function faultReply({ world, options }: Serving, fault: Fault, usual: () => ApiReply): ApiReply {
-  const resultsId = world.newId();
-  const timestamp = world.timestamp();
-  switch (fault.kind) {
-    case 'error': {
-      const { httpStatus, status, message = 'Something has gone wrong.' } = fault;
-      return failure(world, { httpStatus, status, message, resultsId });
-    }
-    case 'reply':
-      return { httpStatus: fault.httpStatus, body: fault.body };
-    case 'rate-limit': {
-      const message = 'Too many requests.';
-      return failure(world, { httpStatus: 429, status: 'RATE_LIMIT_EXCEEDED', message });
-    }
-    case 'pending': {
-      world.holdResults(resultsId, usual());
-      options.onResultsPending?.(resultsId);
-      const message = 'Please wait for a webhook or try again later.';
-      const body = emptyReply({ status: 'PENDING', message, resultsId, timestamp });
-      return { httpStatus: fault.httpStatus ?? 200, body };
-    }
-    case 'failed': {
-      const { granularStatusCode } = fault;
-      const message = 'Your bank is currently experiencing technological problems. Please try again later.';
-      const body = emptyReply({ status: 'FAILED', message, resultsId, timestamp, granularStatusCode });
-      return { httpStatus: 200, body };
-    }
-    case 'reconnect-required': {
-      const message = 'The user must connect to the bank again.';
-      return {
-        httpStatus: 200,
-        body: emptyReply({ status: 'RECONNECT_REQUIRED', message, resultsId, timestamp }),
-      };
-    }
-    case 'bad-json': {
-      const { httpStatus, body } = usual();
-      return { httpStatus, body: body.slice(0, Math.floor(body.length / 2)) };
-    }
-    case 'delay':
-    case 'refresh':
-    case 'half-open':
-    case 'reset':
-      return usual();
+interface Answer {
+  fault: Fault | null;
+  reply: ApiReply;
+  headers: Record<string, string>;
+  reset: () => void;
+}
+
+async function write(response: ServerResponse, { fault, reply, headers, reset }: Answer): Promise<void> {
+  if (fault?.kind !== 'cut' && fault?.kind !== 'slow') {
+    response.writeHead(reply.httpStatus, headers).end(reply.body);
+    return;
   }
+  const bytes = Buffer.from(reply.body);
+  response.writeHead(reply.httpStatus, { ...headers, 'content-length': String(bytes.length) });
+  if (fault.kind === 'cut') {
+    response.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), () => reset());
+    return;
+  }
+  const pieces = 8;
+  const length = Math.ceil(bytes.length / pieces);
+  for (let piece = 0; piece < pieces && !response.destroyed; piece += 1) {
+    response.write(bytes.subarray(piece * length, (piece + 1) * length));
+    await waitUnlessClosed(response, fault.ms / pieces);
+  }
+  response.end();
+}
+
+function recordOf(facts: {
+  call: ApiCall;
+  search: string;
+  credentials: PresentedCredentials;
+  correlationId: string;
+}): RecordedCall {
+  const { call, search, credentials, correlationId } = facts;
+  const inPath = /\/entities\/([^/]+)/.exec(call.path)?.[1];
+  return {
+    at: new Date().toISOString(),
+    method: call.method,
+    path: call.path,
+    query: search,
+    entityId: call.query.get('entity_id') ?? inPath ?? bodyMembers(call.body).get('entity_id') ?? null,
+    httpStatus: null,
+    fault: null,
+    credentials,
+    correlationId,
+  };
+}
+
+function correlationIdOf({ headers }: IncomingMessage): string | null {
+  const given = headers['lean-correlation-id'];
+  return given === undefined ? null : String(given);
+}
+
+function pathOf(request: IncomingMessage): URL {
+  return new URL(request.url ?? '/', 'https://lean.invalid');
 }
 
 function faultHeaders(fault: Fault | null): Record<string, string> {
@@ -301,19 +285,4 @@ function waitUnlessClosed(response: ServerResponse, ms: number): Promise<void> {
       resolve();
     });
   });
-}
-
-function entityOf(customers: SimulatedCustomers, entityId: string): SimulatedEntity {
-  const entity = findEntity(customers, entityId);
-  if (!entity) throw new Error(`the simulator has no entity ${entityId}`);
-  return entity;
-}
-
-function pendingRefresh(entity: SimulatedEntity): string {
-  return entity.refreshes.find(({ status }) => status === 'PENDING')?.refreshId ?? '';
-}
-
-/** Now, or a second after `instant` where that is later, so that `refreshed_at` always moves forward. */
-function laterThan(instant: string): string {
-  return new Date(Math.max(Date.now(), Date.parse(instant) + 1000)).toISOString();
 }

@@ -8,6 +8,7 @@ import {
   paymentCreated,
   refreshUpdated,
   terminalStatus,
+  v1EntityCreated,
   webhookEvent,
   type Envelope,
   type WebhookEvent,
@@ -20,26 +21,32 @@ export interface DeliveryPlanOptions {
   /** The share of deliveries that repeat an event, 0 up to 0.8. */
   duplicateRate: number;
   seed: string;
+  /** Default v2. In v1 `entity.created` itself announces the data, and nothing tells of refreshes or permissions. */
+  dialect?: 'v1' | 'v2';
 }
 
 /** Lean's first attempt and its six repeats. */
 const deliveriesPerEventLimit = 7;
-const eventsPerEntity = 4;
+const eventsPerEntity = { v1: 1, v2: 4 };
 
 /** Equal options give equal bytes in equal order. Throws where `count` is too small for every entity's own events. */
 export function planDeliveries(options: DeliveryPlanOptions): WebhookEvent[] {
-  const { customers, count, duplicateRate, seed } = options;
+  const { customers, count, duplicateRate, seed, dialect = 'v2' } = options;
   const { entities } = customers;
   const random = createRandom(`${seed}/deliveries`);
   const duplicates = Math.round(count * duplicateRate);
   const unique = count - duplicates;
-  if (unique < entities.length * eventsPerEntity || duplicates > unique * (deliveriesPerEventLimit - 1)) {
+  if (
+    unique < entities.length * eventsPerEntity[dialect] ||
+    duplicates > unique * (deliveriesPerEventLimit - 1)
+  ) {
     throw new Error(
       `${count} deliveries are too few for ${entities.length} entities and ${duplicates} duplicates`,
     );
   }
-  const events = entities.flatMap((entity) => necessaryEvents(entity, random));
-  while (events.length < unique) events.push(furtherEvent(random.pick(entities), random));
+  const { necessary, further } = dialect === 'v1' ? v1Story : v2Story;
+  const events = entities.flatMap((entity) => necessary(entity, random));
+  while (events.length < unique) events.push(further(random.pick(entities), random));
   return random.shuffle([...events, ...repeats(events, { random, count: duplicates })]);
 }
 
@@ -66,19 +73,41 @@ function furtherEvent(entity: SimulatedEntity, random: Random): WebhookEvent {
   if (kind < 0.4) {
     return refreshUpdated(entity, { ...facts, refreshId: random.uuid(), status: terminalStatus(entity) });
   }
-  if (kind < 0.75) {
-    return paymentCreated(entity, {
-      ...facts,
-      paymentId: random.uuid(),
-      intentId: random.uuid(),
-      destinationId: random.uuid(),
-      amount: `${random.digits(16)}.${random.digits(2)}`,
-      status: 'ACCEPTED_BY_BANK',
-    });
-  }
+  return kind < 0.75 ? payment(entity, facts, random) : unknownEvent(entity, facts, random);
+}
+
+function payment(entity: SimulatedEntity, facts: Envelope, random: Random): WebhookEvent {
+  return paymentCreated(entity, {
+    ...facts,
+    paymentId: random.uuid(),
+    intentId: random.uuid(),
+    destinationId: random.uuid(),
+    amount: `${random.digits(16)}.${random.digits(2)}`,
+    status: 'ACCEPTED_BY_BANK',
+  });
+}
+
+function unknownEvent(entity: SimulatedEntity, facts: Envelope, random: Random): WebhookEvent {
   const type = random.pick(['transaction.account', 'consent.authorised', 'something.new']);
   return webhookEvent({ ...facts, type, payload: { id: random.uuid(), customer_id: entity.customerId } });
 }
+
+interface Story {
+  /** What every entity goes through. */
+  necessary: (entity: SimulatedEntity, random: Random) => WebhookEvent[];
+  /** One of the events in between. */
+  further: (entity: SimulatedEntity, random: Random) => WebhookEvent;
+}
+
+const v2Story: Story = { necessary: necessaryEvents, further: furtherEvent };
+
+const v1Story: Story = {
+  necessary: (entity, random) => [v1EntityCreated(entity, envelope(entity, { random, second: 0 }))],
+  further(entity, random) {
+    const facts = envelope(entity, { random, second: random.integer(10, 3600) });
+    return random.chance(0.6) ? payment(entity, facts, random) : unknownEvent(entity, facts, random);
+  },
+};
 
 function repeats(
   events: readonly WebhookEvent[],

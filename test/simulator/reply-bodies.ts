@@ -1,9 +1,13 @@
 // The exact text of Lean's v2 replies, with the keys of the captures and every number as a literal.
 // Values in, text out: no clock, no randomness, so equal data give equal bytes.
-import type { SimulatedBank, SimulatedEntity, SimulatedRefresh } from './customers.ts';
+import { availableBank, type BankAvailability, type SimulatedBank } from './banks.ts';
+import { consentsOf } from './consents.ts';
+import type { SimulatedEntity, SimulatedRefresh } from './customers.ts';
+import { refreshWords } from './refresh-words.ts';
 import {
   accountItem,
   balanceItem,
+  consentItem,
   entityItem,
   refreshItem,
   transactionItem,
@@ -59,8 +63,10 @@ export function emptyReply(facts: {
   resultsId: string;
   timestamp: string;
   granularStatusCode?: string;
+  /** True leaves out `data` altogether, as one documented failure does. */
+  withoutData?: boolean;
 }): string {
-  const { status, message, granularStatusCode } = facts;
+  const { status, message, granularStatusCode, withoutData = false } = facts;
   return JSON.stringify({
     status,
     results_id: facts.resultsId,
@@ -71,7 +77,7 @@ export function emptyReply(facts: {
       granularStatusCode === undefined
         ? null
         : { granular_status_code: granularStatusCode, status_additional_info: message },
-    data: null,
+    ...(withoutData ? {} : { data: null }),
     type: null,
     refreshed_at: null,
   });
@@ -100,9 +106,37 @@ export function entitiesReply(entities: readonly SimulatedEntity[]): string {
 export function entitiesByDateReply(entities: readonly SimulatedEntity[], request: PageRequest): string {
   const { items, page } = cutPage(entities, request);
   const data = items.map((entity) =>
-    Object.assign(entityItem(entity), { status: 'ACTIVE', updated_at: entity.refreshedAt }),
+    Object.assign(entityItem(entity), { status: entity.status, updated_at: updatedAt(entity) }),
   );
   return JSON.stringify({ data, page });
+}
+
+function updatedAt(entity: SimulatedEntity): string {
+  const changes = [entity.refreshedAt, ...entity.consents.map(({ statusUpdatedAt }) => statusUpdatedAt)];
+  return changes.reduce((latest, at) => (at > latest ? at : latest));
+}
+
+/** Every consent of one customer. No body of it is documented: the items are those inside an entity, in a bare array. */
+export function consentsReply(entities: readonly SimulatedEntity[]): string {
+  return JSON.stringify(
+    entities.flatMap((entity) => consentsOf(entity).map((consent) => consentItem(entity, consent))),
+  );
+}
+
+export function customerReply({ customerId, appUserId }: SimulatedEntity): string {
+  return JSON.stringify({ customer_id: customerId, app_user_id: appUserId });
+}
+
+/** The answer to a refresh where the bank wants its user first; the refresh id is the reconnect id. */
+export function refreshReconnectReply(facts: { reconnectId: string; timestamp: string }): string {
+  return JSON.stringify({
+    reconnect_id: facts.reconnectId,
+    refresh_id: facts.reconnectId,
+    status: 'RECONNECT_REQUIRED',
+    message: 'User input is required to reconnect with the bank.',
+    timestamp: facts.timestamp,
+    metadata: null,
+  });
 }
 
 export function refreshTriggeredReply(facts: { refreshId: string; timestamp: string }): string {
@@ -120,22 +154,23 @@ export function refreshesReply(entity: SimulatedEntity, request: PageRequest): s
 }
 
 export function refreshReply(entity: SimulatedEntity, refresh: SimulatedRefresh): string {
-  const word = refresh.status === 'PENDING' ? 'PENDING' : 'OK';
-  const rest = entity.region === 'sa' ? word : 'UNSUPPORTED';
+  const usual = refresh.status === 'PENDING' ? 'PENDING' : 'OK';
+  const { dataStatus } = refresh;
+  const words = refreshWords(entity, { usual, dataStatus: usual === 'PENDING' ? undefined : dataStatus });
   return JSON.stringify({
     ...refreshItem(entity, refresh),
     data_status: {
-      accounts: word,
-      identity: word,
+      accounts: words.accounts,
+      identity: words.identity,
       account_data: entity.accounts.map((account) => ({
         account_id: account.accountId,
-        balance: word,
-        identity: word,
-        transactions: word,
-        scheduled_payments: rest,
-        direct_debits: rest,
-        standing_orders: rest,
-        beneficiaries: rest,
+        balance: words.balance,
+        identity: words.account_identity,
+        transactions: words.transactions,
+        scheduled_payments: words.scheduled_payments,
+        direct_debits: words.direct_debits,
+        standing_orders: words.standing_orders,
+        beneficiaries: words.beneficiaries,
         transactionAvailability: {
           start: account.transactions[0]?.localDay ?? null,
           end: entity.refreshedAt.slice(0, 10),
@@ -145,34 +180,57 @@ export function refreshReply(entity: SimulatedEntity, refresh: SimulatedRefresh)
   });
 }
 
-export function banksReply(banks: readonly SimulatedBank[]): string {
+/** `availabilityOf` tells how each bank is right now; without it all are well. */
+export function banksReply(
+  banks: readonly SimulatedBank[],
+  availabilityOf: (bank: SimulatedBank) => BankAvailability = availableBank,
+): string {
   return JSON.stringify(
-    banks.map((bank) => ({
-      identifier: bank.identifier,
-      name: bank.name,
-      arabic_name: null,
-      logo: bank.logo,
-      main_color: bank.mainColor,
-      background_color: bank.backgroundColor,
-      theme: 'light',
-      country_code: bank.countryCode,
-      active: true,
-      mock: true,
-      traits: ['auth-redirect', 'open-finance'],
-      supported_account_types: ['CREDIT', 'SAVINGS', 'CURRENT'],
-      bank_type: bank.bankType,
-      swift_code: bank.swiftCode,
-      account_type: bank.accountType,
-      availability: { active: { payments: true, data: true }, enabled: { payments: true, data: true } },
-    })),
+    banks.map((bank) => {
+      const availability = availabilityOf(bank);
+      return {
+        identifier: bank.identifier,
+        name: bank.name,
+        arabic_name: null,
+        commercial_name: bank.name,
+        commercial_name_arabic: null,
+        logo: bank.logo,
+        logo_alt: bank.logo,
+        main_color: bank.mainColor,
+        background_color: bank.backgroundColor,
+        theme: 'light',
+        country_code: bank.countryCode,
+        active: availability.active.data || availability.active.payments,
+        mock: true,
+        traits: ['auth-redirect', 'open-finance'],
+        supported_account_types: ['CREDIT', 'SAVINGS', 'CURRENT'],
+        supported_account_sub_types: ['CURRENT', 'SAVINGS', 'CREDIT'],
+        bank_type: bank.bankType,
+        swift_code: bank.swiftCode,
+        transfer_limits: [],
+        international_transfer_limits: [],
+        international_destinations: [],
+        account_type: bank.accountType,
+        connection_type: 'OPEN_BANKING',
+        availability,
+      };
+    }),
   );
 }
 
-function listReply<T>(
-  type: 'accounts' | 'balances' | 'transactions',
-  list: { facts: ReplyFacts & PageRequest; all: readonly T[]; item: (one: T) => object },
+/** Any list in v2's envelope; `key` names the list where that is not its `type`. */
+export function listReply<T>(
+  type: string,
+  list: {
+    facts: ReplyFacts & PageRequest;
+    all: readonly T[];
+    item: (one: T) => object;
+    key?: string;
+    /** Members of `data` besides the list. */
+    extra?: Readonly<Record<string, unknown>>;
+  },
 ): string {
-  const { facts, all, item } = list;
+  const { facts, all, item, key = type, extra = {} } = list;
   const { items, page } = cutPage(all, facts);
   return JSON.stringify({
     status: 'OK',
@@ -183,11 +241,12 @@ function listReply<T>(
     status_detail: null,
     refreshed_at: facts.refreshedAt,
     type,
-    data: { type, [type]: items.map((one) => item(one)), page },
+    data: { type, ...extra, [key]: items.map((one) => item(one)), page },
   });
 }
 
-function cutPage<T>(all: readonly T[], { page, size }: PageRequest) {
+/** One page of a list, with Lean's totals. */
+export function cutPage<T>(all: readonly T[], { page, size }: PageRequest) {
   return {
     items: all.slice(page * size, (page + 1) * size),
     page: {

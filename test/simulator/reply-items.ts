@@ -1,4 +1,5 @@
 // The items inside Lean's v2 replies: keys and their order as in the captures, numbers as literals.
+import { consentsOf, type SimulatedConsent } from './consents.ts';
 import {
   permissionsOf,
   type SimulatedAccount,
@@ -13,8 +14,6 @@ export interface AccountOfEntity {
   entity: SimulatedEntity;
   account: SimulatedAccount;
 }
-
-const dayMs = 86_400_000;
 
 export function accountItem(entity: SimulatedEntity, account: SimulatedAccount) {
   const name = `${account.holderName} ${account.subType} Account`;
@@ -146,41 +145,42 @@ export function transactionItem({ entity, account }: AccountOfEntity, transactio
 }
 
 export function entityItem(entity: SimulatedEntity) {
-  const permissions = Object.fromEntries(
-    permissionsOf.sa.map((name) => [name, entity.permissions.includes(name)]),
-  );
-  const at = entity.createdAt;
-  const yearsLater = (years: number) => new Date(Date.parse(at) + years * 365 * dayMs).toISOString();
   return {
     id: entity.entityId,
     customer_id: entity.customerId,
     bank_identifier: entity.bank.identifier,
-    permissions,
+    permissions: permissionsMap(entity.permissions),
     bank_type: entity.bank.bankType,
-    created_at: at,
-    consents: [
-      {
-        id: entity.consentId,
-        bank_consent_id: `bank-${entity.consentId}`,
-        bank_identifier: null,
-        consent_type: null,
-        consent_status: entity.permissions.length > 0 ? 'ACTIVE' : 'REVOKED',
-        standard_consent_status: null,
-        permissions,
-        creation_date_time: at,
-        status_update_date_time: at,
-        expiration_date_time: yearsLater(1),
-        transaction_from_date_time: yearsLater(-1),
-        transaction_to_date_time: yearsLater(1),
-        accounts: entity.accounts.map((account) => ({
-          scheme_name: 'IBAN',
-          identification: account.iban,
-          name: account.holderName,
-          secondary_identification: null,
-        })),
-      },
-    ],
+    created_at: entity.createdAt,
+    consents: consentsOf(entity).map((consent) => consentItem(entity, consent)),
   };
+}
+
+export function consentItem(entity: SimulatedEntity, consent: SimulatedConsent) {
+  return {
+    id: consent.consentId,
+    bank_consent_id: consent.bankConsentId,
+    bank_identifier: null,
+    consent_type: null,
+    consent_status: consent.status,
+    standard_consent_status: null,
+    permissions: permissionsMap(consent.permissions),
+    creation_date_time: consent.createdAt,
+    status_update_date_time: consent.statusUpdatedAt,
+    expiration_date_time: consent.expiresAt,
+    transaction_from_date_time: consent.transactionsFrom,
+    transaction_to_date_time: consent.transactionsTo,
+    accounts: entity.accounts.map((account) => ({
+      scheme_name: 'IBAN',
+      identification: account.iban,
+      name: account.holderName,
+      secondary_identification: null,
+    })),
+  };
+}
+
+function permissionsMap(permissions: readonly string[]): Record<string, boolean> {
+  return Object.fromEntries(permissionsOf.sa.map((name) => [name, permissions.includes(name)]));
 }
 
 export function refreshItem(entity: SimulatedEntity, refresh: SimulatedRefresh) {
@@ -194,6 +194,7 @@ export function refreshItem(entity: SimulatedEntity, refresh: SimulatedRefresh) 
   };
 }
 
-function money({ currency, amount }: { currency: string; amount: string }) {
+/** `{currency, amount}` with the amount spelled as given. */
+export function money({ currency, amount }: { currency: string; amount: string }) {
   return { currency, amount: numberLiteral(amount) };
 }

@@ -2,6 +2,7 @@
 // What no capture shows (a PENDING refresh, entity.updated) follows the nearest captured form.
 import type { SimulatedEntity } from './customers.ts';
 import { numberLiteral } from './json-text.ts';
+import { refreshWords, type DataKind } from './refresh-words.ts';
 
 export interface Envelope {
   eventId: string;
@@ -45,6 +46,23 @@ export function entityCreated(
   return webhookEvent({ ...envelope, type: 'entity.created', payload: entityPayload(entity, envelope) });
 }
 
+/** As v1 pushes it: the data can be asked for at once, no refresh will be told of. */
+export function v1EntityCreated(
+  entity: SimulatedEntity,
+  envelope: Envelope & { endUserId?: string },
+): WebhookEvent {
+  const { swift_code: _swiftCode, account_type: _accountType, ...bankDetails } = bankDetailsOf(entity);
+  const payload = {
+    ...entityPayload(entity, {}),
+    permissions: entity.permissions.filter((permission) => v1Permissions.has(permission)),
+    bank_details: bankDetails,
+    ...(envelope.endUserId === undefined ? {} : { end_user_id: envelope.endUserId }),
+  };
+  return webhookEvent({ ...envelope, type: 'entity.created', payload });
+}
+
+const v1Permissions: ReadonlySet<string> = new Set(['identity', 'accounts', 'balance', 'transactions']);
+
 /** A change of consent: re-connected, widened or revoked. */
 export function entityUpdated(
   entity: SimulatedEntity,
@@ -67,12 +85,18 @@ export interface RefreshFacts {
   status: string;
   /** Of every data type; default PENDING while pending, else OK. */
   dataStatus?: string;
+  /** Kinds that ended otherwise; default: as the entity's refresh of this id has it. */
+  kinds?: Partial<Record<DataKind, string>>;
 }
 
 export function refreshUpdated(entity: SimulatedEntity, facts: Envelope & RefreshFacts): WebhookEvent {
   const { refreshId, status } = facts;
-  const dataStatus = facts.dataStatus ?? (status === 'PENDING' ? 'PENDING' : 'OK');
-  const rest = entity.region === 'sa' ? dataStatus : 'UNSUPPORTED';
+  const usual = facts.dataStatus ?? (status === 'PENDING' ? 'PENDING' : 'OK');
+  const known = entity.refreshes.find((refresh) => refresh.refreshId === refreshId)?.dataStatus;
+  const words = refreshWords(entity, {
+    usual,
+    dataStatus: facts.kinds ?? (status === 'PENDING' ? undefined : known),
+  });
   const payload = {
     status,
     entity_id: entity.entityId,
@@ -80,17 +104,17 @@ export function refreshUpdated(entity: SimulatedEntity, facts: Envelope & Refres
     app_user_id: entity.appUserId,
     customer_id: entity.customerId,
     data_status: {
-      accounts: dataStatus,
-      identity: dataStatus,
+      accounts: words.accounts,
+      identity: words.identity,
       account_data: entity.accounts.map((account) => ({
         account_id: account.accountId,
-        balance: dataStatus,
-        identity: dataStatus,
-        transactions: dataStatus,
-        beneficiaries: rest,
-        direct_debits: rest,
-        standing_orders: rest,
-        scheduled_payments: rest,
+        balance: words.balance,
+        identity: words.account_identity,
+        transactions: words.transactions,
+        beneficiaries: words.beneficiaries,
+        direct_debits: words.direct_debits,
+        standing_orders: words.standing_orders,
+        scheduled_payments: words.scheduled_payments,
         transaction_availability: {
           start: account.transactions[0]?.localDay ?? null,
           end: entity.refreshedAt.slice(0, 10),
@@ -136,31 +160,52 @@ export function paymentCreated(entity: SimulatedEntity, facts: Envelope & Paymen
   return webhookEvent({ ...facts, type: 'payment.created', payload });
 }
 
-export function bankAvailability(facts: Envelope & { identifier: string; data: boolean }): WebhookEvent {
-  const { identifier, data } = facts;
+/** `data` false is a bank that cannot be used; `enabled` false one that was switched off for us. */
+export function bankAvailability(
+  facts: Envelope & { identifier: string; data: boolean; enabled?: boolean },
+): WebhookEvent {
+  const { identifier, data, enabled = true } = facts;
   const payload = {
     identifier,
-    availability: { active: { payments: data, data }, enabled: { payments: true, data: true } },
+    availability: { active: { payments: data, data }, enabled: { payments: enabled, data: enabled } },
   };
   return webhookEvent({ ...facts, type: 'bank.availability.updated', payload });
 }
 
+/** Of the newest consent. No whole example is documented: these are the members the pages name. */
+export function consentStatusUpdated(
+  entity: SimulatedEntity,
+  facts: Envelope & { status: string; consentType?: string },
+): WebhookEvent {
+  const payload = {
+    id: entity.consents[0]?.consentId ?? null,
+    customer_id: entity.customerId,
+    status: facts.status,
+    consent_type: facts.consentType ?? 'ACCOUNT_ACCESS',
+    account_id: null,
+  };
+  return webhookEvent({ ...facts, type: 'consent.status.updated', payload });
+}
+
 function entityPayload(entity: SimulatedEntity, { permissions }: { permissions?: readonly string[] }) {
-  const { bank } = entity;
   return {
     id: entity.entityId,
     customer_id: entity.customerId,
     app_user_id: entity.appUserId,
     permissions: permissions ?? entity.permissions,
-    bank_details: {
-      identifier: bank.identifier,
-      name: bank.name,
-      logo: bank.logo,
-      main_color: bank.mainColor,
-      background_color: bank.backgroundColor,
-      swift_code: bank.swiftCode,
-      account_type: bank.accountType,
-      bank_type: bank.bankType,
-    },
+    bank_details: bankDetailsOf(entity),
+  };
+}
+
+function bankDetailsOf({ bank }: SimulatedEntity) {
+  return {
+    identifier: bank.identifier,
+    name: bank.name,
+    logo: bank.logo,
+    main_color: bank.mainColor,
+    background_color: bank.backgroundColor,
+    swift_code: bank.swiftCode,
+    account_type: bank.accountType,
+    bank_type: bank.bankType,
   };
 }

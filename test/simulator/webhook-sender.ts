@@ -3,6 +3,7 @@
 import { createHmac } from 'node:crypto';
 import { Agent, request } from 'undici';
 import { createRealClock, type SimulatorClock } from './clock.ts';
+import { createRandom } from './random.ts';
 
 /** Minutes after the first attempt at which Lean tries again; then it gives up. docs.leantech.me/docs/webhooks */
 export const leanRetryMinutes: readonly number[] = [1, 2, 5, 10, 60, 180];
@@ -27,12 +28,25 @@ export interface WebhookSenderOptions {
   retryMinutes?: readonly number[];
   /** Default `application/json`. */
   contentType?: string;
+  /** Events that never arrive, however often Lean believes to send them. Default: none. */
+  loss?: WebhookLoss;
   /** Called after every attempt. */
   onAttempt?: (record: DeliveryRecord, attempt: DeliveryAttempt) => void;
 }
 
+/** Which events are lost depends on the seed and their ids alone, not on the order: all copies of an event are. */
+export interface WebhookLoss {
+  seed: string;
+  /** The share that is lost, 0 to 1. */
+  rate: number;
+  /** Another share for single types: `{ 'entity.created': 1 }` loses every one of them. */
+  types?: Readonly<Record<string, number>>;
+}
+
 export interface OutgoingEvent {
   eventId: string;
+  /** Needed where `loss` has shares for types. */
+  type?: string;
   body: string | Uint8Array;
 }
 
@@ -53,6 +67,8 @@ export interface DeliveryRecord {
   body: string | Uint8Array;
   attempts: DeliveryAttempt[];
   acked: boolean;
+  /** It was lost on the way: no attempt was made. */
+  lost: boolean;
 }
 
 export interface WebhookSender {
@@ -101,9 +117,12 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
     }
   }
 
-  async function send({ eventId, body }: OutgoingEvent): Promise<DeliveryRecord> {
-    const record: DeliveryRecord = { eventId, body, attempts: [], acked: false };
+  async function send(event: OutgoingEvent): Promise<DeliveryRecord> {
+    const { eventId, body } = event;
+    const lost = options.loss !== undefined && isLost(event, options.loss);
+    const record: DeliveryRecord = { eventId, body, attempts: [], acked: false, lost };
     history.push(record);
+    if (lost) return record;
     const firstMs = clock.now();
     for (const minutes of [0, ...retryMinutes]) {
       try {
@@ -137,6 +156,12 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
       await agent.destroy();
     },
   };
+}
+
+/** Whether a sender with this loss never delivers the event. */
+export function isLost({ eventId, type }: Omit<OutgoingEvent, 'body'>, loss: WebhookLoss): boolean {
+  const rate = (type === undefined ? undefined : loss.types?.[type]) ?? loss.rate;
+  return createRandom(`${loss.seed}/lost/${eventId}`).chance(rate);
 }
 
 /** `sha512=` and lower-case hex of HMAC-SHA512 over the raw body, as Lean signs. */

@@ -1,0 +1,131 @@
+// The failure matrix, Redis: a receiver as a process under load, a Redis that fails in every way, and a worker that notes
+// what it stores. Each row: acknowledgements do not wait, nothing is lost, the order of arrival holds.
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it, type TestContext } from 'vitest';
+import { needsRealEngines, startPrivateRedis, type PrivateEngine } from '../support/engines.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  answersOf,
+  openReceiverStage,
+  redisDeadlineMs,
+  slowestMs,
+  type ReceiverStage,
+} from '../support/faults-receiver.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+const settleTimeoutMs = 45_000;
+
+async function open(context: TestContext, args: readonly string[] = []) {
+  needsRealEngines(context, 'redis');
+  const redis = await startPrivateRedis({ args });
+  closers.push(() => redis.stop());
+  const stage = await openReceiverStage({ REDIS_URL: redis.url });
+  closers.push(() => stage.close());
+  return { redis, stage };
+}
+
+/** Of the test's own hand; ends with the test. */
+function askedBy(redis: PrivateEngine): Redis {
+  const admin = new Redis(redis.url, { enableReadyCheck: false, maxRetriesPerRequest: 1 });
+  admin.on('error', () => undefined);
+  closers.push(() => admin.disconnect());
+  return admin;
+}
+
+function expectInOrder({ stored }: ReceiverStage): void {
+  const sequences = stored.map(({ sequence }) => sequence);
+  expect(sequences).toEqual(sequences.toSorted((left, right) => left - right));
+}
+
+async function untilAllStored(stage: ReceiverStage): Promise<void> {
+  await eventually(() => expect(stage.missing()).toEqual([]), { timeoutMs: settleTimeoutMs, everyMs: 100 });
+}
+
+interface Fault {
+  /** What our log says of it: Redis's own word where it has one. */
+  readonly says: RegExp;
+  readonly apply: (redis: PrivateEngine, admin: Redis) => Promise<unknown>;
+  readonly heal: (redis: PrivateEngine, admin: Redis) => Promise<unknown>;
+}
+
+const faults: readonly (readonly [name: string, fault: Fault])[] = [
+  [
+    'killed mid-write',
+    {
+      says: /cannot be reached|failed|closed/,
+      apply: (redis) => redis.kill('SIGKILL'),
+      heal: (redis) => redis.restart(),
+    },
+  ],
+  [
+    'frozen (SIGSTOP)',
+    {
+      says: /no answer/,
+      apply: (redis) => redis.kill('SIGSTOP'),
+      heal: (redis) => redis.kill('SIGCONT'),
+    },
+  ],
+  [
+    'out of memory (maxmemory)',
+    {
+      says: /Redis says OOM/,
+      apply: (_, admin) => admin.config('SET', 'maxmemory', '1'),
+      heal: (_, admin) => admin.config('SET', 'maxmemory', '0'),
+    },
+  ],
+  [
+    'read-only (REPLICAOF)',
+    {
+      says: /Redis says READONLY/,
+      apply: (_, admin) => admin.replicaof('127.0.0.1', 1),
+      heal: (_, admin) => admin.replicaof('NO', 'ONE'),
+    },
+  ],
+  [
+    'asking for a password nobody gave us (NOAUTH)',
+    {
+      says: /Redis says NOAUTH/,
+      async apply(_, admin) {
+        await admin.config('SET', 'requirepass', 'new-to-everybody');
+        await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      },
+      heal: (_, admin) => admin.config('SET', 'requirepass', ''),
+    },
+  ],
+];
+
+describe('Redis under load', () => {
+  it.for(faults)(
+    '%s: every delivery is answered 200 meanwhile, and stored in order of arrival when it is back',
+    { timeout: 90_000 },
+    async ([, fault], context) => {
+      const { redis, stage } = await open(context, ['--appendonly', 'yes', '--appendfsync', 'everysec']);
+      const receiver = await stage.start();
+      stage.storeFrom(redis.url);
+      await stage.deliver(32);
+      const admin = askedBy(redis);
+      const loading = stage.deliver(200);
+      await eventually(() => expect(stage.stored.length).toBeGreaterThan(60));
+      await fault.apply(redis, admin);
+      const hit = await loading;
+      const during = await stage.deliver(100);
+      const lost = await receiver.process.line('queue_state');
+      expect(lost).toMatchObject({ outcome: 'lost', failure_code: 'QUEUE_UNAVAILABLE' });
+      expect(lost['error']).toMatch(fault.says);
+      expect((await receiver.readiness()).status).toBe(200);
+      await fault.heal(redis, admin);
+      expect(answersOf([...hit, ...during])).toEqual({ 200: 300 });
+      expect(slowestMs([...hit, ...during])).toBeLessThan(redisDeadlineMs);
+      await untilAllStored(stage);
+      expectInOrder(stage);
+      await eventually(async () => expect(await receiver.journalRows()).toBe(0), {
+        timeoutMs: settleTimeoutMs,
+      });
+      expect(receiver.process.stderr()).toBe('');
+    },
+  );
+});

@@ -1,0 +1,105 @@
+// Failure matrix: the same job killed again and again, and a worker frozen past its jobs' locks. Real processes and real
+// engines; the rows, and what the application is told, must be those of once.
+import { sql } from 'kysely';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import {
+  effectsInTheEnd,
+  effectsOf,
+  gateAt,
+  killAt,
+  killedBodies,
+  killedWorld,
+  letLocksExpire,
+  settleTimeoutMs,
+  someoneWaits,
+  startWorkerProcess,
+  undisturbedEffects,
+  type Effects,
+} from '../support/killed-worker.ts';
+import type { WorkerWorld } from '../support/running-worker.ts';
+import type { GatedStep } from '../support/step-gate.ts';
+
+/** Of a machine that has other things to do as well; an idle one needs a tenth. */
+const timeoutMs = 180_000;
+
+let once: Effects;
+beforeAll(async () => {
+  once = await undisturbedEffects();
+}, timeoutMs);
+
+const batch: GatedStep = { table: 'webhook_events', operation: 'insert', at: 'row' };
+const event: GatedStep = { table: 'sync_runs', operation: 'insert', at: 'row' };
+const call: GatedStep = { table: 'transactions', operation: 'insert', at: 'row' };
+
+describe('worker SIGKILLed again and again on the same job', () => {
+  it('two SIGKILLs on one batch do not strand it', { timeout: timeoutMs }, async (context) => {
+    expect(await killAt(context, { step: batch, kills: 2, once })).toEqual(once);
+  });
+
+  it.for(Object.entries({ batch, event, 'call to Lean': call }))(
+    'five SIGKILLs on one %s do not strand it',
+    { timeout: timeoutMs },
+    async ([, step], context) => {
+      expect(await killAt(context, { step, kills: 5, once })).toEqual(once);
+    },
+  );
+});
+
+/** Statements of this world that wait for somebody else's transaction. */
+async function waitingForOthers({ test }: WorkerWorld): Promise<number> {
+  const { rows } = await sql<{ waiting: number }>`
+    select count(*)::integer as waiting from pg_stat_activity
+    where wait_event_type = 'Lock' and pid <> pg_backend_pid() and query like ${`%${test.schema}%`}
+  `.execute(test.database.db);
+  return rows[0]?.waiting ?? 0;
+}
+
+describe('worker frozen (SIGSTOP, as a blocked event loop) past the lock of its job', () => {
+  it.for(Object.entries({ 'a batch': batch, 'an event': event, 'a reply of Lean': call }))(
+    'in the middle of storing %s: its twin waits for it, and the effect is once',
+    { timeout: timeoutMs },
+    async ([, step], context) => {
+      const world = await killedWorld(context);
+      const gate = await gateAt(context, world, step);
+      await gate.shut();
+      await world.deliver(killedBodies);
+      const frozen = startWorkerProcess(context, world);
+      await someoneWaits(gate);
+      frozen.kill('SIGSTOP');
+      await gate.open();
+      await letLocksExpire(world);
+      await world.start();
+      await eventually(async () => expect(await waitingForOthers(world)).toBeGreaterThan(0), {
+        timeoutMs: settleTimeoutMs,
+      });
+      frozen.kill('SIGCONT');
+      expect(await effectsInTheEnd(world, once)).toEqual(once);
+    },
+  );
+
+  it(
+    'during a call to Lean: its twin does the work, and the late reply changes nothing',
+    { timeout: timeoutMs },
+    async (context) => {
+      const world = await killedWorld(context);
+      world.lean.faults.add({ fault: { kind: 'delay', ms: 1_000 } });
+      await world.deliver(killedBodies);
+      const frozen = startWorkerProcess(context, world);
+      await eventually(() => expect(world.lean.faults.size).toBe(0), { timeoutMs: settleTimeoutMs });
+      frozen.kill('SIGSTOP');
+      await letLocksExpire(world);
+      await world.start();
+      expect(await effectsInTheEnd(world, once)).toEqual(once);
+      frozen.kill('SIGCONT');
+      await eventually(
+        () => {
+          const calls = frozen.lines.filter(({ msg, queue }) => msg === 'job' && queue === 'lean-sync');
+          expect(calls).toHaveLength(1);
+        },
+        { timeoutMs: settleTimeoutMs },
+      );
+      expect(await effectsOf(world)).toEqual(once);
+    },
+  );
+});
