@@ -7,8 +7,8 @@ export default defineConfig({
     globalSetup: ['test/support/engines-setup.ts'],
     reporters: ['default', createSummaryReporter()],
     pool: 'forks',
-    // Two files at a time: they share one Redis and one Postgres, and some start processes of their own.
-    maxWorkers: 2,
+    // A few files at a time: they share one Redis and one Postgres, and some start processes of their own and wait for them.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,

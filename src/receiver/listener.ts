@@ -2,11 +2,11 @@
 // Never leaves a bound to a default: each of them is named here, because node's own are minutes or none.
 import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
-import type { Socket } from 'node:net';
+import net, { type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ConnectionErrors } from './connection-errors.ts';
 import { trackConnections, type OpenConnections } from './open-connections.ts';
-import { trackRequests } from './open-requests.ts';
+import { trackRequests, type OpenRequests } from './open-requests.ts';
 import { awaitProxyHeader, type ProxyProtocol } from './proxied-connections.ts';
 import { sourceOf } from './sender-address.ts';
 import { trackVerifiedPeers } from './verified-peers.ts';
@@ -121,13 +121,21 @@ export function createListener(options: ListenerOptions): Listener {
     isProven: (socket) => connections.isProven(socket),
     async drain({ timeoutMs }) {
       draining = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const answered = requests.whenNone().then(() => delay(flushMs));
-      await Promise.race([closed, answered, delay(timeoutMs)]);
+      // Not node:http's own close, which cuts idle connections: a request may be on its way over one of them.
+      const closed = new Promise<void>((resolve) => net.Server.prototype.close.call(server, () => resolve()));
+      await Promise.race([closed, whenQuiet(requests), delay(timeoutMs)]);
       connections.destroyAll();
       await closed;
     },
   };
+}
+
+/** No request for so long that none can be on its way any more, over a connection that was told of the end. */
+async function whenQuiet(requests: OpenRequests): Promise<void> {
+  do {
+    await requests.whenNone();
+    await delay(flushMs);
+  } while (requests.any());
 }
 
 interface Reception {

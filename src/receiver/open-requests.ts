@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 export interface OpenRequests {
   /** Resolves when nothing waits for an answer. */
   whenNone(): Promise<void>;
+  any(): boolean;
 }
 
 export interface OpenRequestsOptions {
@@ -42,6 +43,7 @@ export function trackRequests(server: http.Server, { exchangeTimeoutMs }: OpenRe
   }
 
   return {
+    any: () => open.size > 0,
     whenNone: () => (open.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
 }

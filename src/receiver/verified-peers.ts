@@ -10,7 +10,10 @@ export interface VerifiedPeers {
   begin(socket: Socket): void;
   /** False for one that was verified under former trust, or longer ago than the greatest age. */
   isCurrent(socket: Socket): boolean;
-  /** Ends handshakes under way and idle connections; those with a request lose nothing but `isCurrent`. */
+  /**
+   * Ends handshakes under way; connections lose nothing but `isCurrent`. An idle one is not closed: its next request may be on
+   * its way, and is judged under the new trust like any other.
+   */
   forgetTrust(): void;
 }
 
@@ -41,7 +44,6 @@ export function trackVerifiedPeers(server: http.Server, { maxAgeMs }: { maxAgeMs
       currentSinceMs = new WeakMap();
       for (const socket of handshakes) socket.destroy();
       handshakes.clear();
-      server.closeIdleConnections();
     },
   };
 }

@@ -177,11 +177,17 @@ describe('replaced material', () => {
     server.server.replaceMaterial({ pair, clients: { anchors: anchorsOf(next.leanChainPem), crls: null } });
     gate.resolve(1);
     expect(await busy).toMatchObject({ status: 200, headers: { connection: 'close' } });
-    expect(await idle.received).toBe('');
+    // What was on its way over an idle connection is not cut off, but judged like any other.
+    idle.socket.write(wholeDelivery);
+    const [head, body] = (await idle.received).split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1.1 401 [^]*\r\nconnection: close/i);
+    expect(body).toBe('{"code":"CERTIFICATE_INVALID"}');
     await expect(send(fromLean(server, pki))).rejects.toThrow(/./);
     const identity = next.lean.webhookClient;
     expect(await send(fromLean(server, pki, { identity }))).toMatchObject({ status: 200 });
   });
+
+  const wholeDelivery = 'POST /webhooks/lean HTTP/1.1\r\nHost: receiver\r\nContent-Length: 2\r\n\r\n{}';
 
   it("ends a handshake that began before Lean's chain changed", async () => {
     const server = await start();
