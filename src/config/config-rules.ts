@@ -60,15 +60,11 @@ function pairProblems(texts: Texts): Problem[] {
   });
 }
 
-const storedKinds: ReadonlySet<string> = new Set(['accounts', 'balances', 'transactions']);
-const kindsOfV1: ReadonlySet<string> = new Set([...storedKinds, 'identity']);
-
-function asksBeyond(texts: Texts, kinds: ReadonlySet<string>): boolean {
-  return (textOf(texts, 'SYNC_DATA') ?? '').split(',').some((kind) => !kinds.has(kind.trim()));
-}
+const kindsOfV1: ReadonlySet<string> = new Set(['accounts', 'balances', 'transactions', 'identity']);
 
 function dialectProblems(texts: Texts): Problem[] {
-  return texts.LEAN_API_VERSION === 'v1' && asksBeyond(texts, kindsOfV1)
+  const kinds = (textOf(texts, 'SYNC_DATA') ?? '').split(',');
+  return texts.LEAN_API_VERSION === 'v1' && kinds.some((kind) => !kindsOfV1.has(kind.trim()))
     ? [
         [
           'SYNC_DATA',
@@ -81,7 +77,6 @@ function dialectProblems(texts: Texts): Problem[] {
 function unsupported(texts: Texts): Problem[] {
   const later: readonly (readonly [VariableName, boolean, string])[] = [
     ['OPS_TOKEN', texts.OPS_TOKEN !== undefined, ''],
-    ['SYNC_DATA', asksBeyond(texts, storedKinds), 'beyond accounts, balances and transactions '],
   ];
   return later
     .filter(([, set]) => set)

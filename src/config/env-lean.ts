@@ -73,7 +73,6 @@ export const syncVariables = {
     {
       fallback: 'accounts,balances,transactions',
       describe: 'What is fetched and stored, separated by commas; what is not listed is neither.',
-      notYet: 'more than the default',
     },
   ),
   TRANSACTION_HISTORY_DAYS: optionalNumber({

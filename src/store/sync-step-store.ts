@@ -14,9 +14,11 @@ export interface NewStep {
   readonly page?: number;
   /** The list's `refreshed_at` as its first page gave it, in Lean's own spelling. */
   readonly expectedRefreshedAt?: string | null;
+  /** Of transactions: the first UTC day asked for where the run names none; null: from the beginning. */
+  readonly listFrom?: string | null;
 }
 
-/** `entity`, `accounts:<pass>:<page>`, `balances:<account>:<pass>:<page>`, `transactions:<account>:<pass>:<page>`. */
+/** `entity`, `<kind>:<pass>:<page>` of the entity's own lists, `<kind>:<account>:<pass>:<page>` of an account's. */
 export function stepKeyOf({ kind, accountId, pass = 0, page = 0 }: NewStep): string {
   if (kind === 'entity') return kind;
   return [kind, ...(accountId == null ? [] : [accountId]), pass, page].join(':');
@@ -32,7 +34,7 @@ interface AddSteps {
 export async function addSteps(executor: Executor, { syncId, reason, steps }: AddSteps): Promise<StepJob[]> {
   const rows = new Map(
     steps.map((step) => {
-      const { kind, accountId = null, pass = 0, page = 0, expectedRefreshedAt = null } = step;
+      const { kind, accountId = null, pass = 0, page = 0 } = step;
       const stepKey = stepKeyOf(step);
       const row = {
         sync_id: syncId,
@@ -41,7 +43,8 @@ export async function addSteps(executor: Executor, { syncId, reason, steps }: Ad
         account_id: accountId,
         page,
         pass,
-        expected_refreshed_at: expectedRefreshedAt,
+        expected_refreshed_at: step.expectedRefreshedAt ?? null,
+        list_from: step.listFrom ?? null,
         results_id: null,
         failure_code: null,
         priority: stepPriority(reason, { kind, page }),
@@ -84,6 +87,7 @@ export async function readStep(executor: Executor, { syncId, stepKey }: StepId) 
       'step.page as page',
       'step.pass as pass',
       'step.expected_refreshed_at as expectedRefreshedAt',
+      'step.list_from as listFrom',
       'step.state as state',
       'step.attempts as attempts',
       'step.due_at as dueAt',
@@ -130,7 +134,7 @@ export async function readStepEnds(executor: Executor, syncId: string) {
     .selectFrom('sync_steps')
     .where('sync_id', '=', syncId)
     .select(['kind', 'state', 'account_id as accountId', 'failure_code as failureCode', 'pass'])
-    .select('expected_refreshed_at as refreshedAt')
+    .select(['expected_refreshed_at as refreshedAt', 'list_from as listFrom'])
     .orderBy('updated_at')
     .orderBy('step_key')
     .execute();

@@ -6,6 +6,7 @@ import { appendChanges } from './change-store.ts';
 import { readDataStatus, writeDataStatus } from './data-status.ts';
 import type { Database, Executor } from './database.ts';
 import { lockEntity } from './entity-lock.ts';
+import { countsOf, withoutEmpty, type RunCounts } from './run-counts.ts';
 import type { SyncReason } from './sync-priority.ts';
 import { addSteps, type NewStep } from './sync-step-store.ts';
 import { coverBoth, type Width } from './sync-width.ts';
@@ -180,13 +181,10 @@ export interface CloseRun {
   readonly failureCode: string | null;
 }
 
-export interface ClosedRun extends CloseRun {
+export interface ClosedRun extends CloseRun, RunCounts {
   readonly entityId: string;
   readonly reason: SyncReason;
   readonly calls: number;
-  readonly accounts: number;
-  readonly balances: number;
-  readonly transactions: number;
   readonly durationMs: number;
   /** The run that was waiting and has started now. */
   readonly startedSyncId: string | null;
@@ -213,14 +211,15 @@ export async function closeRun(
       .where('entity_id', '=', run.entity_id)
       .execute();
   }
-  const { reason, calls, accounts, balances, transactions } = run;
+  const { reason, calls } = run;
+  const counts = countsOf(run);
   await appendChanges(transaction, [
     {
       change: state === 'done' ? 'sync.completed' : 'sync.failed',
       entityId: run.entity_id,
       customerId: run.customer_id,
       eventKey: run.event_key,
-      details: { syncId, reason, accounts, balances, transactions, failureCode },
+      details: { syncId, reason, ...withoutEmpty(counts), failureCode },
     },
   ]);
   const waiting = await findRun(transaction, run.entity_id, 'waiting');
@@ -232,9 +231,7 @@ export async function closeRun(
     failureCode,
     reason,
     calls,
-    accounts,
-    balances,
-    transactions,
+    ...counts,
     durationMs: (run.finished_at?.getTime() ?? 0) - (run.started_at?.getTime() ?? 0),
     startedSyncId: waiting?.sync_id ?? null,
   };
@@ -251,30 +248,4 @@ async function dropWhatIsOpen(database: Database, transaction: Executor, syncId:
     update ${database.table('pending_results')} set resolved_at = now(), updated_at = now()
     where sync_id = ${syncId} and resolved_at is null
   `.execute(transaction);
-}
-
-export interface CountRun {
-  readonly syncId: string;
-  readonly calls?: number;
-  readonly accounts?: number;
-  readonly balances?: number;
-  readonly transactions?: number;
-}
-
-/** Adds to the run's counters. */
-export async function countRun(
-  transaction: Executor,
-  { syncId, calls = 0, accounts = 0, balances = 0, transactions = 0 }: CountRun,
-): Promise<void> {
-  await transaction
-    .updateTable('sync_runs')
-    .set({
-      calls: sql`calls + ${calls}`,
-      accounts: sql`accounts + ${accounts}`,
-      balances: sql`balances + ${balances}`,
-      transactions: sql`transactions + ${transactions}`,
-      updated_at: sql`now()`,
-    })
-    .where('sync_id', '=', syncId)
-    .execute();
 }

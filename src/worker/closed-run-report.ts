@@ -1,6 +1,7 @@
 // The one line and the counter of a run's end, after the commit that ended it.
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { withoutEmpty } from '../store/run-counts.ts';
 import type { ClosedRun } from '../store/sync-store.ts';
 
 export interface ClosedRunDeps {
@@ -15,9 +16,7 @@ export function reportClosedRun({ logger, metrics }: ClosedRunDeps, run: ClosedR
     outcome: run.state,
     reason: run.reason,
     calls: run.calls,
-    accounts: run.accounts,
-    balances: run.balances,
-    transactions: run.transactions,
+    ...withoutEmpty(run),
     duration_ms: run.durationMs,
     failure_code: run.failureCode ?? undefined,
   });

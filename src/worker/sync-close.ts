@@ -6,10 +6,12 @@ import { readInstant } from '../core/local-date.ts';
 import { appendChanges, type NewChange } from '../store/change-store.ts';
 import { removeUnseenAccounts } from '../store/account-store.ts';
 import { readDataStatus } from '../store/data-status.ts';
+import { stepKinds, type StepKind } from '../store/sync-priority.ts';
 import { readStepEnds, type StepEnd } from '../store/sync-step-store.ts';
 import { closeRun, type ClosedRun } from '../store/sync-store.ts';
 import { supersedeVanished } from '../store/transaction-version-store.ts';
 import type { StepContext } from './sync-context.ts';
+import { listedTableOf, removeListed } from './sync-listed.ts';
 import { askedDays, coveredDays } from './sync-window.ts';
 
 /** Null while steps are open. */
@@ -29,6 +31,7 @@ export async function closeWhenFinished(context: StepContext): Promise<ClosedRun
   await appendChanges(transaction, [
     ...(await removeAccounts(context, steps)),
     ...(await supersedeTransactions(context, steps)),
+    ...(await removeUnlisted(context, steps)),
   ]);
   return closeRun(database, transaction, { syncId: step.syncId, state: 'done', failureCode });
 }
@@ -51,10 +54,11 @@ async function removeAccounts(context: StepContext, steps: readonly StepEnd[]): 
 
 async function supersedeTransactions(context: StepContext, steps: readonly StepEnd[]): Promise<NewChange[]> {
   const { transaction, step } = context;
-  const { from, to } = coveredDays(askedDays(step, context.transactionHistoryDays));
   const status = readDataStatus(step.dataStatus);
   const changes: NewChange[] = [];
-  for (const accountId of completeLists(steps)) {
+  for (const { accountId, listFrom } of completeLists(steps, 'transactions')) {
+    if (accountId === null) continue;
+    const { from, to } = coveredDays(askedDays({ ...step, listFrom }, context.transactionHistoryDays));
     const superseded = await supersedeVanished(transaction, {
       entityId: step.entityId,
       accountId,
@@ -77,14 +81,30 @@ async function supersedeTransactions(context: StepContext, steps: readonly StepE
   return changes;
 }
 
-/** Accounts whose transactions were read from the first page to the last without a flaw, in order of their ids. */
-function completeLists(steps: readonly StepEnd[]): string[] {
-  const lists = steps.filter(({ kind }) => kind === 'transactions');
+async function removeUnlisted(context: StepContext, steps: readonly StepEnd[]): Promise<NewChange[]> {
+  const changes: NewChange[] = [];
+  for (const kind of stepKinds) {
+    const table = listedTableOf(kind);
+    if (table === null) continue;
+    for (const { accountId } of completeLists(steps, kind)) {
+      const refreshedAt = refreshOf(steps, { kind, accountId });
+      const change = await removeListed(context, { table, accountId, refreshedAt });
+      if (change !== null) changes.push(change);
+    }
+  }
+  return changes;
+}
+
+/** A step of each list that was read from the first page to the last without a flaw, in order of the accounts' ids. */
+function completeLists(steps: readonly StepEnd[], kind: StepKind): StepEnd[] {
+  const ofKind = steps.filter((step) => step.kind === kind);
   const flawed = new Set(
-    lists.filter(({ failureCode }) => failureCode !== null).map(({ accountId }) => accountId),
+    ofKind.filter(({ failureCode }) => failureCode !== null).map(({ accountId }) => accountId),
   );
-  const read = new Set(lists.flatMap(({ accountId }) => (accountId === null ? [] : [accountId])));
-  return [...read].filter((accountId) => !flawed.has(accountId)).toSorted();
+  const lists = new Map(ofKind.map((step) => [step.accountId, step] as const));
+  return [...lists.values()]
+    .filter(({ accountId }) => !flawed.has(accountId))
+    .toSorted((left, right) => ((left.accountId ?? '') < (right.accountId ?? '') ? -1 : 1));
 }
 
 /** When Lean asked the bank for a list, as its last pass says; null where Lean does not say. */

@@ -3,12 +3,9 @@
 import type { FailureCode } from '../core/failure-codes.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
-import type { AccountData } from '../store/data-status.ts';
 import type { ClosedRun } from '../store/sync-store.ts';
 import type { StepJob, SyncStep } from '../store/sync-step-store.ts';
-
-/** Of SYNC_DATA, what this version reads. */
-export type SyncData = 'accounts' | AccountData;
+import type { SyncData } from './sync-kinds.ts';
 
 export interface StepContext {
   readonly database: Database;
@@ -18,6 +15,7 @@ export interface StepContext {
   /** From 0 up to, not including, 1. */
   readonly random: number;
   readonly keyRing: KeyRing | null;
+  /** What may be asked for and stored. */
   readonly syncData: ReadonlySet<SyncData>;
   /** TRANSACTION_HISTORY_DAYS. */
   readonly transactionHistoryDays: number | undefined;

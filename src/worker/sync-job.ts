@@ -16,7 +16,7 @@ import {
   type StepJob,
   type SyncStep,
 } from '../store/sync-step-store.ts';
-import { countRun } from '../store/sync-store.ts';
+import { countRun } from '../store/run-counts.ts';
 import type { BankSlots } from './bank-slots.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import type { JobReport, ReportingHandler } from './job-report.ts';
@@ -24,8 +24,9 @@ import { reportLeanCall } from './lean-call-report.ts';
 import type { StepBack } from './step-back.ts';
 import type { CallLean, EntityReply, StepReply } from './sync-call.ts';
 import { closeWhenFinished } from './sync-close.ts';
-import type { StepContext, StepResult, SyncData } from './sync-context.ts';
+import type { StepContext, StepResult } from './sync-context.ts';
 import { applyFailure, applyPending, giveUp, retry } from './sync-failure.ts';
+import { readSyncData } from './sync-kinds.ts';
 import { applyPage } from './sync-page.ts';
 
 export interface SyncJobOptions {
@@ -39,6 +40,8 @@ export interface SyncJobOptions {
   readonly bankSlots: BankSlots;
   readonly keyRing: KeyRing | null;
   readonly syncData: readonly string[];
+  /** LEAN_API_VERSION. */
+  readonly apiVersion: 'v1' | 'v2';
   readonly transactionHistoryDays: number | undefined;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'leanCalls' | 'leanCallSeconds' | 'syncs'>;
@@ -150,15 +153,10 @@ async function inTransaction(
       now: now(),
       random: random(),
       keyRing,
-      syncData: readSyncData(options.syncData),
+      syncData: readSyncData(options),
       transactionHistoryDays,
     });
   });
-}
-
-function readSyncData(names: readonly string[]): ReadonlySet<SyncData> {
-  const known = ['accounts', 'balances', 'transactions'] as const;
-  return new Set(known.filter((name) => names.includes(name)));
 }
 
 async function applyReply(context: StepContext, reply: StepReply): Promise<StepResult> {

@@ -3,16 +3,19 @@
 import { appendChanges, type ChangeName, type NewChange } from '../store/change-store.ts';
 import { forgetSeenAccounts, upsertAccounts } from '../store/account-store.ts';
 import { upsertBalances } from '../store/balance-store.ts';
-import { readDataStatus, statusOf, type AccountData } from '../store/data-status.ts';
+import type { ReportedData } from '../store/data-status.ts';
+import { findListStarts } from '../store/list-start-store.ts';
 import { resolveResults } from '../store/pending-results-store.ts';
 import type { StoredCounts } from '../store/stored-counts.ts';
 import { addSteps, endStep, type NewStep } from '../store/sync-step-store.ts';
-import { countRun } from '../store/sync-store.ts';
+import { countRun } from '../store/run-counts.ts';
 import { upsertTransactions } from '../store/transaction-store.ts';
 import { forgetSeen } from '../store/transaction-version-store.ts';
 import type { PageRecords, PageReply } from './sync-call.ts';
 import { closeWhenFinished } from './sync-close.ts';
 import type { StepContext, StepResult } from './sync-context.ts';
+import { isWanted, kindsOfAccount } from './sync-kinds.ts';
+import { forgetListed, listedTableOf, storeListed } from './sync-listed.ts';
 
 /** How often a list is read from its first page before it counts as unstable. */
 const passesLimit = 3;
@@ -55,8 +58,8 @@ function findFlaw({ isTooLong, isFlawed, reply }: PageFlaws) {
   return reply.isLastPage && !reply.isEndKnown ? 'LIST_END_UNKNOWN' : null;
 }
 
-function listOf({ kind, accountId, pass }: StepContext['step']) {
-  return { kind, accountId, pass };
+function listOf({ kind, accountId, pass, listFrom }: StepContext['step']) {
+  return { kind, accountId, pass, listFrom };
 }
 
 async function startOver(context: StepContext): Promise<StepResult> {
@@ -79,7 +82,10 @@ async function startOver(context: StepContext): Promise<StepResult> {
 }
 
 /** Seen anew from its first page: what only the former passes had does not count as seen. */
-async function forgetPasses({ transaction, step }: StepContext): Promise<void> {
+async function forgetPasses(context: StepContext): Promise<void> {
+  const { transaction, step } = context;
+  const table = listedTableOf(step.kind);
+  if (table !== null) await forgetListed(context, table);
   const { kind, entityId, accountId, syncId } = step;
   if (kind === 'accounts') await forgetSeenAccounts(transaction, { entityId, syncId });
   if (kind === 'transactions' && accountId !== null) {
@@ -101,6 +107,12 @@ async function storeRecords(context: StepContext, reply: PageReply): Promise<Sto
       return storeBalances(context, records);
     case 'transactions':
       return storeTransactions(context, reply, records);
+    case 'identities':
+    case 'beneficiaries':
+    case 'direct_debits':
+    case 'standing_orders':
+    case 'scheduled_payments':
+      return { ...(await storeListed(context, reply, records)), following: [] };
   }
 }
 
@@ -112,8 +124,9 @@ async function storeAccounts(
   { accounts }: Of<'accounts'>,
 ): Promise<StoredPage> {
   const { transaction, step, keyRing, syncData } = context;
-  const following = accounts.flatMap(({ accountId }) =>
-    stepsOfAccount.filter((kind) => isWanted(context, accountId, kind)).map((kind) => ({ kind, accountId })),
+  const following = await stepsAfter(
+    context,
+    accounts.map(({ accountId }) => accountId),
   );
   if (!syncData.has('accounts')) return { refused: 0, following };
   const stored = await upsertAccounts(transaction, { ...step, refreshedAt, accounts, keyRing });
@@ -128,16 +141,33 @@ async function storeAccounts(
   return { refused: stored.refused, following };
 }
 
-const stepsOfAccount = ['balances', 'transactions'] as const satisfies readonly AccountData[];
-const permissionsFor = { balances: ['balance', 'balances'], transactions: ['transactions'] } as const;
+/** What the accounts of a page lead to; every page to the entity's own list too, and adding it twice adds nothing. */
+async function stepsAfter(context: StepContext, accountIds: readonly string[]): Promise<NewStep[]> {
+  const { step, syncData } = context;
+  const isAsked = (data: ReportedData, accountId: string | null) =>
+    isWanted({ step, syncData, accountId, data });
+  const starts = await listStarts(
+    context,
+    accountIds.filter((accountId) => isAsked('transactions', accountId)),
+  );
+  const ofAccounts = accountIds.flatMap((accountId) =>
+    kindsOfAccount
+      .filter((kind) => isAsked(kind, accountId))
+      .map((kind) => {
+        const listFrom = kind === 'transactions' ? (starts.get(accountId) ?? null) : null;
+        return { kind, accountId, listFrom };
+      }),
+  );
+  return isAsked('identity', null) ? [{ kind: 'identity' }, ...ofAccounts] : ofAccounts;
+}
 
-/** What the refresh said decides; where it said nothing, what the customer has permitted; and else it is tried. */
-function isWanted({ step, syncData }: StepContext, accountId: string, data: AccountData): boolean {
-  if (!syncData.has(data)) return false;
-  const status = statusOf(readDataStatus(step.dataStatus), accountId, data);
-  if (status !== null) return status === 'OK';
-  const { permissions } = step;
-  return permissions === null || permissionsFor[data].some((name) => permissions.includes(name));
+/** Decided once a run, so that all pages of a list are of the same days. */
+async function listStarts(
+  { database, transaction, step }: StepContext,
+  accountIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { entityId, fullHistory } = step;
+  return fullHistory ? new Map() : findListStarts(database, transaction, { entityId, accountIds });
 }
 
 async function storeBalances(context: StepContext, { balances }: Of<'balances'>): Promise<StoredPage> {

@@ -1,7 +1,10 @@
 // Which days of transactions a sync asks Lean for. Pure; the days stay the same for all pages of a run.
 import type { SyncStep } from '../store/sync-step-store.ts';
 
-type WindowFacts = Pick<SyncStep, 'fullHistory' | 'windowFrom' | 'windowTo' | 'startedAt' | 'reason'>;
+type WindowFacts = Pick<
+  SyncStep,
+  'fullHistory' | 'windowFrom' | 'windowTo' | 'startedAt' | 'reason' | 'listFrom'
+>;
 
 export interface AskedDays {
   /** UTC days as Lean takes them; null = unbounded. */
@@ -12,12 +15,12 @@ export interface AskedDays {
 const dayMs = 86_400_000;
 
 /**
- * The complete list, unless the request named a window; never further back than `historyDays`, except for a full
- * history that the application itself has asked for.
+ * The complete list, unless the request named a window or an earlier sync has read the list to its end; never further
+ * back than `historyDays`, except for a full history that the application itself has asked for.
  */
 export function askedDays(run: WindowFacts, historyDays: number | undefined): AskedDays {
   const named = !run.fullHistory && run.windowFrom !== null && run.windowTo !== null;
-  const from = named ? run.windowFrom : null;
+  const from = named ? run.windowFrom : run.fullHistory ? null : run.listFrom;
   const endDate = named ? run.windowTo : null;
   const unbounded = historyDays === undefined || (run.fullHistory && run.reason === 'requested');
   if (unbounded || run.startedAt === null) return { startDate: from, endDate };

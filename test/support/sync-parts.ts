@@ -112,6 +112,7 @@ interface SyncPartsOptions {
   readonly callLean?: CallLean;
   readonly keyRing?: KeyRing | null;
   readonly syncData?: readonly string[];
+  readonly apiVersion?: 'v1' | 'v2';
   readonly transactionHistoryDays?: number;
   readonly bankSlots?: BankSlots;
 }
@@ -139,6 +140,7 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
     bankSlots: options.bankSlots ?? createBankSlots({ slots: 16 }),
     keyRing: options.keyRing ?? null,
     syncData: options.syncData ?? ['accounts', 'balances', 'transactions'],
+    apiVersion: options.apiVersion ?? 'v2',
     transactionHistoryDays: options.transactionHistoryDays,
     logger,
     metrics: createMetrics({ processMetrics: false }),
@@ -254,6 +256,11 @@ export async function clearSyncTables({ db }: Database): Promise<void> {
     'balances',
     'transactions',
     'transaction_versions',
+    'identities',
+    'beneficiaries',
+    'direct_debits',
+    'standing_orders',
+    'scheduled_payments',
   ] as const) {
     await db.deleteFrom(table).execute();
   }

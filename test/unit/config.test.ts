@@ -139,7 +139,6 @@ describe('the rules between variables', () => {
       { LEAN_API_VERSION: 'v1', SYNC_DATA: 'accounts,beneficiaries' },
       'SYNC_DATA',
     ],
-    ['SYNC_DATA beyond the default', 'receiver', { SYNC_DATA: 'accounts, identity' }, 'SYNC_DATA'],
     ['OPS_TOKEN', 'receiver', { OPS_TOKEN: 'operations-token-1' }, 'OPS_TOKEN'],
     [
       'a list of networks that are none',
@@ -156,6 +155,12 @@ describe('the rules between variables', () => {
   ] as const)('refuse %s', (_, role, changes, name) => {
     const problems = problemsOf(role, { ...receiver, ...changes });
     expect(problems.map((line) => line.split(' ', 1)[0])).toEqual([name]);
+  });
+
+  it('let every kind of data be asked for', () => {
+    const SYNC_DATA =
+      'accounts,balances,transactions,identity,beneficiaries,direct_debits,standing_orders,scheduled_payments';
+    expect(problemsOf('worker', { ...worker, SYNC_DATA })).toEqual([]);
   });
 
   it('want a certificate of a production worker, not of a sandbox one nor of one with a client secret', () => {

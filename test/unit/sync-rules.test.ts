@@ -99,6 +99,7 @@ describe('the days a sync asks for', () => {
     fullHistory: false,
     windowFrom: null,
     windowTo: null,
+    listFrom: null,
     startedAt: new Date('2026-05-10T23:30:00Z'),
   } as const;
 
@@ -116,6 +117,15 @@ describe('the days a sync asks for', () => {
       'everything when the application asks for it',
       { ...run, reason: 'requested', fullHistory: true } as const,
       30,
+      null,
+      null,
+    ],
+    ['what an earlier sync has left', { ...run, listFrom: '2026-04-30' }, 30, '2026-04-30', null],
+    ['what an earlier sync has left, bounded', { ...run, listFrom: '2026-03-01' }, 30, '2026-04-10', null],
+    [
+      'everything, whatever an earlier sync has read, when all of it is asked for',
+      { ...run, fullHistory: true, listFrom: '2026-04-30' },
+      undefined,
       null,
       null,
     ],
