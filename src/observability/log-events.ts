@@ -172,6 +172,24 @@ const eventTable = {
       duration_ms: 'number?',
     },
   },
+  /** Which sweeps run in this deployment, and what they can bring back. */
+  sweeps: { level: 'info', fields: { in_force: 'text', recovers: 'line' } },
+  /** What only a sweep found, or why it could not look. */
+  sweep: {
+    level: 'info',
+    fields: {
+      sweep: 'text',
+      outcome: 'text',
+      found: 'number?',
+      page: 'number?',
+      unreadable: 'number?',
+    },
+  },
+  /** A bank is left alone, or asked again. */
+  bank_state: {
+    level: 'info',
+    fields: { bank: 'text', outcome: 'text', pause_ms: 'number?', steps: 'number?' },
+  },
   /** Rows emptied or deleted because they had been kept long enough, by kind. */
   retention: {
     level: 'info',

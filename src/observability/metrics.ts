@@ -19,6 +19,7 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
     ...receiverMetrics(registry),
     ...journalMetrics(registry),
     ...workerMetrics(registry),
+    ...upkeepMetrics(registry),
     ...backlogMetrics(registry),
     ...materialMetrics(registry),
     close: () => registry.clear(),
@@ -175,6 +176,13 @@ function workerMetrics(registry: Registry) {
       labelNames: ['outcome'],
       registers,
     }),
+  };
+}
+
+/** What goes on by itself, without an event that has just come. */
+function upkeepMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
     changesPublished: new Counter({
       name: 'lean_changes_published_total',
       help: 'Changes numbered for the application.',
@@ -184,6 +192,17 @@ function workerMetrics(registry: Registry) {
       name: 'lean_reconciled_total',
       help: 'What the reconciler queued again, by kind.',
       labelNames: ['kind'],
+      registers,
+    }),
+    sweepFound: new Counter({
+      name: 'lean_sweep_found_total',
+      help: 'What only a sweep found, because no webhook had brought it: events, entities, refreshes.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    bankPauses: new Counter({
+      name: 'lean_bank_pauses_total',
+      help: 'Pauses of one bank after calls that failed for its sake.',
       registers,
     }),
     retained: new Counter({

@@ -71,7 +71,8 @@ export async function runPaced(work: PacedWork): Promise<PacedResult> {
   return { done, isInterrupted: true };
 }
 
-async function pause(wait: { clock: Clock; stop: AbortSignal; ms: number }): Promise<void> {
+/** An interrupt ends it. */
+export async function pause(wait: { clock: Clock; stop: AbortSignal; ms: number }): Promise<void> {
   const { clock, stop, ms } = wait;
   if (stop.aborted || ms <= 0) return;
   const { promise, resolve } = Promise.withResolvers<void>();

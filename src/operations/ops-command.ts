@@ -8,6 +8,7 @@ import { eventsCommands } from './commands-events.ts';
 import { journalCommands } from './commands-journal.ts';
 import { quarantineCommands } from './commands-quarantine.ts';
 import { sqlCommands } from './commands-sql.ts';
+import { syncCommands } from './commands-sync.ts';
 import {
   UsageError,
   type CommandCall,
@@ -25,6 +26,7 @@ const commands: CommandGroup = {
   ...quarantineCommands,
   ...journalCommands,
   ...certificatesCommands,
+  ...syncCommands,
   ...eraseCommands,
   ...sqlCommands,
 };

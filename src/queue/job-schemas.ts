@@ -22,10 +22,25 @@ export type IntakeJob = z.infer<typeof intakeJobSchema>;
 export const eventJobSchema = z.strictObject({ eventKey: z.string().min(1) });
 export type EventJob = z.infer<typeof eventJobSchema>;
 
-/** One call to Lean: a step of a sync, or the question whether an event's entity is ours. */
+/**
+ * One call to Lean: a step of a sync, the question whether an event's entity is ours, a page of a sweep, an entity's
+ * refreshes, or a refresh that somebody asked for.
+ */
 export const syncJobSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('step'), syncId: z.string().min(1), stepKey: z.string().min(1) }),
   z.strictObject({ kind: z.literal('prove'), eventKey: z.string().min(1) }),
+  z.strictObject({
+    kind: z.literal('sweep'),
+    sweep: z.enum(['events', 'entities']),
+    /** Of the sweep's progress: a job of a step that is done finds that it has moved on. */
+    revision: z.string().regex(/^\d{1,19}$/),
+  }),
+  z.strictObject({ kind: z.literal('freshness'), entityId: z.string().min(1) }),
+  z.strictObject({
+    kind: z.literal('refresh'),
+    requestId: z.string().min(1),
+    attempts: z.int().nonnegative(),
+  }),
 ]);
 export type SyncJob = z.infer<typeof syncJobSchema>;
 

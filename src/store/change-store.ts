@@ -7,6 +7,9 @@ import type { Database, Executor } from './database.ts';
 export type ChangeName =
   | 'entity.connected'
   | 'entity.action_required'
+  | 'consent.updated'
+  | 'consent.expiring'
+  | 'bank.updated'
   | 'account.updated'
   | 'balances.updated'
   | 'transactions.updated'

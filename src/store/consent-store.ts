@@ -133,3 +133,44 @@ export async function takeExpiryNotices(
   `.execute(transaction);
   return rows.toSorted((left, right) => left.expiresAt.getTime() - right.expiresAt.getTime());
 }
+
+export interface ConsentOwner {
+  readonly entityId: string | null;
+  readonly customerId: string | null;
+  /** We have the entity. */
+  readonly hasEntity: boolean;
+  /** The consent, its entity or its customer is one of ours. */
+  readonly isKnown: boolean;
+}
+
+/** Whose consent it is, from what it says and from what is known. */
+export async function findConsentOwner(
+  executor: Executor,
+  consent: Pick<CanonicalConsent, 'consentId' | 'entityId' | 'customerId'>,
+): Promise<ConsentOwner> {
+  const known = await executor
+    .selectFrom('consents')
+    .select(['entity_id', 'customer_id'])
+    .where('consent_id', '=', consent.consentId)
+    .executeTakeFirst();
+  const entityId = consent.entityId ?? known?.entity_id ?? null;
+  const named = await executor
+    .selectFrom('entities')
+    .select(['entity_id', 'customer_id'])
+    .where((build) =>
+      build.or([
+        build('entity_id', '=', entityId ?? ''),
+        build('customer_id', '=', consent.customerId ?? known?.customer_id ?? ''),
+      ]),
+    )
+    .orderBy(sql<boolean>`entity_id = ${entityId ?? ''}`, 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const hasEntity = named !== undefined && named.entity_id === entityId;
+  return {
+    entityId,
+    customerId: consent.customerId ?? known?.customer_id ?? (hasEntity ? named.customer_id : null),
+    hasEntity,
+    isKnown: known !== undefined || named !== undefined,
+  };
+}

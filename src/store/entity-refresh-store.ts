@@ -78,3 +78,38 @@ export async function takeStaleEntities(
 const heardAt = sql`(coalesce(
   greatest(entity.refresh_heard_at, entity.freshness_asked_at), entity.synced_at, entity.created_at
 ))`;
+
+export interface PostponeFreshness {
+  readonly entityId: string;
+  readonly staleMs: number;
+  /** Until it counts as silent for too long again. */
+  readonly againInMs: number;
+}
+
+/** The entity could not be asked after all. */
+export async function postponeFreshness(
+  executor: Executor,
+  { entityId, staleMs, againInMs }: PostponeFreshness,
+): Promise<void> {
+  await executor
+    .updateTable('entities')
+    .set({
+      freshness_asked_at: sql<string>`now() - make_interval(secs => ${(staleMs - againInMs) / 1000})`,
+      updated_at: sql`now()`,
+    })
+    .where('entity_id', '=', entityId)
+    .execute();
+}
+
+export interface AskedEntity extends StaleEntity {
+  readonly state: 'active' | 'action_required' | 'ended';
+}
+
+export async function readAskedEntity(executor: Executor, entityId: string): Promise<AskedEntity | null> {
+  const row = await executor
+    .selectFrom('entities')
+    .select(['customer_id as customerId', 'bank_identifier as bankIdentifier', 'state'])
+    .where('entity_id', '=', entityId)
+    .executeTakeFirst();
+  return row === undefined ? null : { entityId, ...row };
+}

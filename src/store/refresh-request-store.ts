@@ -7,8 +7,10 @@ export interface RefreshRequest {
   readonly requestId: string;
   readonly entityId: string;
   readonly customerId: string | null;
-  /** Calls that were made for it. */
+  /** Calls that were made for it, and times it was put off. */
   readonly attempts: number;
+  /** Since it was asked for, by the database's clock. */
+  readonly triedForMs: number;
 }
 
 /** Joins the open request where there is one. The customer is looked up. */
@@ -36,11 +38,7 @@ export async function dueRefreshRequests(
   executor: Executor,
   { limit }: { readonly limit: number },
 ): Promise<RefreshRequest[]> {
-  const rows = await executor
-    .selectFrom('requests')
-    .select(['request_id', 'entity_id', 'customer_id', 'attempts'])
-    .where('kind', '=', 'refresh')
-    .where('concluded_at', 'is', null)
+  const rows = await openRequests(executor)
     .where('due_at', '<=', sql<Date>`now()`)
     .orderBy('due_at')
     .orderBy('request_id')
@@ -54,16 +52,33 @@ export async function lockRefreshRequest(
   transaction: Executor,
   { requestId, attempts }: Pick<RefreshRequest, 'requestId' | 'attempts'>,
 ): Promise<RefreshRequest | null> {
-  const row = await transaction
-    .selectFrom('requests')
-    .select(['request_id', 'entity_id', 'customer_id', 'attempts'])
+  const row = await openRequests(transaction)
     .where('request_id', '=', requestId)
-    .where('kind', '=', 'refresh')
     .where('attempts', '=', attempts)
-    .where('concluded_at', 'is', null)
     .forUpdate()
     .executeTakeFirst();
   return row === undefined ? null : (toRequest(row)[0] ?? null);
+}
+
+/** As above, without holding it. */
+export async function readRefreshRequest(
+  executor: Executor,
+  { requestId, attempts }: Pick<RefreshRequest, 'requestId' | 'attempts'>,
+): Promise<RefreshRequest | null> {
+  const row = await openRequests(executor)
+    .where('request_id', '=', requestId)
+    .where('attempts', '=', attempts)
+    .executeTakeFirst();
+  return row === undefined ? null : (toRequest(row)[0] ?? null);
+}
+
+function openRequests(executor: Executor) {
+  return executor
+    .selectFrom('requests')
+    .select(['request_id', 'entity_id', 'customer_id', 'attempts'])
+    .select(sql<number>`(extract(epoch from now() - created_at) * 1000)::float8`.as('tried_for_ms'))
+    .where('kind', '=', 'refresh')
+    .where('concluded_at', 'is', null);
 }
 
 interface RequestRow {
@@ -71,12 +86,20 @@ interface RequestRow {
   readonly entity_id: string | null;
   readonly customer_id: string | null;
   readonly attempts: number;
+  readonly tried_for_ms: number;
 }
 
-function toRequest({ request_id, entity_id, customer_id, attempts }: RequestRow): RefreshRequest[] {
+function toRequest({
+  request_id,
+  entity_id,
+  customer_id,
+  attempts,
+  tried_for_ms,
+}: RequestRow): RefreshRequest[] {
+  const triedForMs = Math.max(0, tried_for_ms);
   return entity_id === null
     ? []
-    : [{ requestId: request_id, entityId: entity_id, customerId: customer_id, attempts }];
+    : [{ requestId: request_id, entityId: entity_id, customerId: customer_id, attempts, triedForMs }];
 }
 
 export interface PostponeRefresh {

@@ -117,6 +117,8 @@ export async function lockSweep(
 
 interface SweepStep {
   readonly sweep: SweepName;
+  /** To Lean, for this step; 1 when left out. */
+  readonly calls?: number;
   /** What this call found that nobody had brought. */
   readonly found: number;
 }
@@ -131,7 +133,7 @@ export interface ContinueSweep extends SweepStep {
 /** The caller has locked it. Due at once. */
 export async function continueSweep(
   transaction: Executor,
-  { sweep, found, window, page }: ContinueSweep,
+  { sweep, found, calls = 1, window, page }: ContinueSweep,
 ): Promise<void> {
   await transaction
     .updateTable('sweep_progress')
@@ -141,7 +143,7 @@ export async function continueSweep(
       page,
       started_at: sql<string>`case when window_from is null then now() else coalesce(started_at, now()) end`,
       due_at: sql`now()`,
-      calls: sql`calls + 1`,
+      calls: sql`calls + ${calls}`,
       found: sql`found + ${found}`,
       failures_in_a_row: 0,
       failure_code: null,
@@ -162,7 +164,7 @@ export interface FinishSweep extends SweepStep {
 /** The caller has locked it. */
 export async function finishSweep(
   transaction: Executor,
-  { sweep, found, coveredUntil, nextInMs }: FinishSweep,
+  { sweep, found, calls = 1, coveredUntil, nextInMs }: FinishSweep,
 ): Promise<void> {
   await transaction
     .updateTable('sweep_progress')
@@ -175,7 +177,7 @@ export async function finishSweep(
       started_at: sql<string>`case when window_from is null then now() else coalesce(started_at, now()) end`,
       finished_at: sql<string>`now()`,
       due_at: inMs(nextInMs),
-      calls: sql`calls + 1`,
+      calls: sql`calls + ${calls}`,
       found: sql`found + ${found}`,
       failures_in_a_row: 0,
       failure_code: null,

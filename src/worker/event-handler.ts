@@ -6,6 +6,7 @@ import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import type { FactOrder } from '../store/entity-store.ts';
 import type { Conclusion, StoredEvent } from '../store/event-store.ts';
+import type { StepJob } from '../store/sync-step-store.ts';
 import type { ClosedRun, RequestedSync } from '../store/sync-store.ts';
 
 export interface HandlerContext {
@@ -14,6 +15,8 @@ export interface HandlerContext {
   readonly event: StoredEvent;
   readonly envelope: ReadableEnvelope;
   readonly now: Date;
+  /** LEAN_API_VERSION: v1 tells of no refresh, so whatever connects an entity has its data asked for. */
+  readonly apiVersion: 'v1' | 'v2';
 }
 
 export interface FollowUps {
@@ -23,6 +26,8 @@ export interface FollowUps {
   readonly syncIds?: readonly string[];
   /** Results whose step needs a job after the commit. */
   readonly resultsIds?: readonly string[];
+  /** Jobs that are made already. */
+  readonly jobs?: readonly StepJob[];
 }
 
 export function followSync({ syncId, closed }: RequestedSync): FollowUps {

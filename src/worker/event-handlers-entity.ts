@@ -1,10 +1,10 @@
 // Events about an entity itself. They fill in the entity and, where the event alone cannot be trusted to be the
-// newest word, have it read again from Lean. The data comes with its refresh, not with these.
+// newest word, have it read again from Lean. In v2 the data comes with its refresh, not with these.
 import { normalizeEntity } from '../lean/normalize-entity.ts';
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { appendChanges } from '../store/change-store.ts';
 import { applyEntityFacts, type EntityState } from '../store/entity-store.ts';
-import { requestSync } from '../store/sync-store.ts';
+import { hasReadHistory, requestSync } from '../store/sync-store.ts';
 import {
   followSync,
   orderOf,
@@ -28,7 +28,7 @@ export async function onEntityCreated(context: HandlerContext): Promise<HandlerA
       details: { bankIdentifier: entity.bankIdentifier, permissions: entity.permissions?.length ?? null },
     },
   ]);
-  return processed(await rereadUndated(context, entity));
+  return processed(await fetchConnected(context, entity));
 }
 
 export async function onEntityUpdated(context: HandlerContext): Promise<HandlerAnswer> {
@@ -51,7 +51,7 @@ export async function onEntityUpdated(context: HandlerContext): Promise<HandlerA
       },
     ]);
   }
-  return processed(await rereadUndated(context, entity));
+  return processed(await (isRevoked ? rereadUndated(context, entity) : fetchConnected(context, entity)));
 }
 
 /** Says neither bank nor permissions, and whatever had stopped the entity is over: so everything is read again. */
@@ -79,6 +79,23 @@ const revoked = { state: 'action_required', reason: 'PERMISSIONS_REVOKED' } as c
 interface NamedEntity {
   readonly entityId: string;
   readonly customerId: string | null;
+}
+
+/** In v2 the data comes with the refresh that Lean tells of later; in v1 this event is all that ever comes. */
+async function fetchConnected(context: HandlerContext, entity: NamedEntity): Promise<FollowUps> {
+  if (context.apiVersion === 'v2') return rereadUndated(context, entity);
+  const { entityId, customerId } = entity;
+  const isFirst = !(await hasReadHistory(context.transaction, entityId));
+  const requested = await requestSync(context.database, context.transaction, {
+    entityId,
+    customerId,
+    reason: isFirst ? 'first' : 'refresh',
+    eventKey: context.event.eventKey,
+    dataStatus: null,
+    fullHistory: isFirst,
+    rereadEntity: context.envelope.timestamp === null,
+  });
+  return followSync(requested);
 }
 
 /** An event without a time has no place in the order, so Lean's own word is fetched. */

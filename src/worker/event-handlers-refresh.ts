@@ -1,6 +1,7 @@
 // A data refresh: once Lean has finished it, and not before, there is something to fetch.
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { isTerminalRefresh } from '../lean/wire-refresh.ts';
+import { recordTerminalRefresh } from '../store/entity-refresh-store.ts';
 import { applyEntityFacts } from '../store/entity-store.ts';
 import { hasReadHistory, requestSync } from '../store/sync-store.ts';
 import {
@@ -19,6 +20,8 @@ export async function onRefreshUpdated(context: HandlerContext): Promise<Handler
   const facts = { entityId, customerId, appUserId: refresh.app_user_id };
   await applyEntityFacts(database, transaction, { facts, order: orderOf(context) });
   if (!isTerminalRefresh(refresh.status)) return processed();
+  const ended = { entityId, refreshId: refresh.refresh_id, at: envelope.timestamp };
+  await recordTerminalRefresh(database, transaction, ended);
   const isFirst = !(await hasReadHistory(transaction, entityId));
   const requested = await requestSync(database, transaction, {
     entityId,

@@ -28,6 +28,8 @@ export interface EventJobDeps {
   readonly database: Database;
   readonly keyRing: KeyRing | null;
   readonly syncQueue: Pick<SyncQueue, 'add'>;
+  /** LEAN_API_VERSION. */
+  readonly apiVersion: 'v1' | 'v2';
   readonly stepBack: StepBack;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'events' | 'syncs'>;
@@ -143,9 +145,9 @@ async function handleEvent(
   event: StoredEvent,
   { envelope, handler }: { envelope: ReadableEnvelope; handler: EventHandler },
 ): Promise<JobReport> {
-  const { database } = deps;
+  const { database, apiVersion } = deps;
   const answer = await inOneTransaction(deps, event, (transaction) =>
-    handler({ database, transaction, event, envelope, now: deps.now() }),
+    handler({ database, transaction, event, envelope, now: deps.now(), apiVersion }),
   );
   if (answer === null) return { verdict: done, outcome: 'already_concluded' };
   if (answer.kind === 'open') return { verdict: done, outcome: answer.outcome };
@@ -186,8 +188,9 @@ class ConcludedElsewhere extends Error {}
 
 async function addFollowUps(
   { database, syncQueue }: EventJobDeps,
-  { syncIds = [], resultsIds = [] }: FollowUps,
+  { syncIds = [], resultsIds = [], jobs: made = [] }: FollowUps,
 ): Promise<void> {
+  if (made.length > 0) await syncQueue.add(made);
   const questions = [
     ...syncIds.map((syncId) => ({ syncId })),
     ...resultsIds.map((resultsId) => ({ resultsId })),

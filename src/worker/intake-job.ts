@@ -122,8 +122,9 @@ function keepDamaged(
   };
 }
 
-function readDelivery(
-  { receivedAt, proof }: DeliveriesJob['deliveries'][number],
+/** As it is stored; total over all bytes. */
+export function readDelivery(
+  { receivedAt, proof }: Pick<IntakeDelivery, 'receivedAt' | 'proof'>,
   rawBody: Uint8Array,
 ): IntakeDelivery {
   const envelope = readEnvelope(rawBody);

@@ -6,7 +6,6 @@ import { createOpened, type Opened } from '../core/opened.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Readiness } from '../observability/readiness.ts';
-import type { JobHandler } from '../queue/job-processor.ts';
 import { startJobRunner, type JobRunner, type RunnerEvent } from '../queue/job-runner.ts';
 import type { QueueName } from '../queue/queue-names.ts';
 import { openStrayJobs } from '../queue/stray-jobs.ts';
@@ -14,21 +13,17 @@ import { openEventQueue, openSyncQueue, type EventQueue, type SyncQueue } from '
 import { readKeyRing, type KeyRing } from '../sealing/key-ring.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { startBacklogGauges } from './backlog-gauges.ts';
-import { createBankSlots } from './bank-slots.ts';
 import { startChangePublisher } from './change-publisher.ts';
 import { startDatabaseCheck } from './database-check.ts';
-import { createEventJob } from './event-job.ts';
-import { createIntakeJob } from './intake-job.ts';
-import { reportJobs, type ReportingHandler } from './job-report.ts';
 import { openLeanAccess, type LeanAccess } from './lean-access.ts';
-import { createProveEntity } from './prove-entity.ts';
 import { startReconciler } from './reconciler.ts';
 import { startRedisCheck } from './redis-check.ts';
 import { createRetention, type Retention } from './retention.ts';
 import { checkStart } from './start-checks.ts';
 import { createStepBack, type StepBack } from './step-back.ts';
-import { createCallLean } from './sync-call.ts';
-import { handleSyncJob } from './sync-job.ts';
+import { planSweeps, staleMsOf, type SweepPlan } from './sweep-plan.ts';
+import { startSweepTimer } from './sweep-timer.ts';
+import { createHandlers } from './worker-handlers.ts';
 
 export interface StartWorkerOptions {
   readonly config: Config;
@@ -41,6 +36,8 @@ export interface StartWorkerOptions {
   readonly readiness: Readiness;
   /** Between two rounds of the reconciler, and what it leaves alone as too young; for tests. */
   readonly reconciler?: { readonly intervalMs?: number; readonly olderThanMs?: number };
+  /** Between two looks at what sweeps have to do; for tests. */
+  readonly sweeps?: { readonly intervalMs?: number };
 }
 
 export interface RunningWorker {
@@ -84,6 +81,7 @@ interface Parts extends StartWorkerOptions {
   readonly eventQueue: Pick<EventQueue, 'add'>;
   readonly syncQueue: Pick<SyncQueue, 'add'>;
   readonly stepBack: StepBack;
+  readonly plan: SweepPlan;
   /** By the database's clock. */
   readonly now: () => Date;
 }
@@ -145,10 +143,25 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
     eventQueue: tellingMisses(eventQueue, () => reconciler.jobsMissed()),
     syncQueue: tellingMisses(syncQueue, () => reconciler.jobsMissed()),
     stepBack,
+    plan: planSweeps({
+      region: required('LEAN_REGION', config.LEAN_REGION),
+      apiVersion: config.LEAN_API_VERSION,
+      hasClientSecret: config.LEAN_CLIENT_SECRET !== undefined,
+      staleHours: config.SYNC_STALE_HOURS,
+    }),
     now: () => check.now(),
   };
+  startSweeps(parts, opened);
   startRunners(parts, opened);
   readiness.register('database', () => check.state());
+}
+
+function startSweeps(parts: Parts, opened: Opened): void {
+  const { config, openedDatabase: database, syncQueue, plan, logger, metrics, sweeps } = parts;
+  logger.write('sweeps', { in_force: plan.inForce.join(', '), recovers: plan.recovers });
+  const staleMs = staleMsOf(config.SYNC_STALE_HOURS);
+  const timer = startSweepTimer({ database, syncQueue, plan, staleMs, logger, metrics, ...sweeps });
+  opened.add(() => timer.close());
 }
 
 async function watchRedis(
@@ -247,36 +260,6 @@ function startRunners(parts: Parts, opened: Opened): void {
     'queue',
     () => runners.map((runner) => runner.state()).find((state) => !state.ok) ?? { ok: true },
   );
-}
-
-function createHandlers(parts: Parts) {
-  const { config, logger, metrics, lean, eventQueue, syncQueue, keyRing, stepBack } = parts;
-  const clock = { now: parts.now, random: Math.random };
-  const common = { database: parts.openedDatabase, keyRing, stepBack, logger, metrics, ...clock };
-  const reported = <Name extends QueueName>(
-    queueName: Name,
-    handle: ReportingHandler<Name>,
-  ): JobHandler<Name> => reportJobs({ queueName, logger, metrics, handle });
-  const sync = handleSyncJob({
-    ...common,
-    callLean: createCallLean({
-      client: lean.client,
-      transactionHistoryDays: config.TRANSACTION_HISTORY_DAYS,
-    }),
-    queue: syncQueue,
-    bankSlots: createBankSlots({ slots: config.WORKER_CONCURRENCY }),
-    proveEntity: createProveEntity({ ...common, lean: lean.client, eventQueue }),
-    syncData: config.SYNC_DATA,
-    transactionHistoryDays: config.TRANSACTION_HISTORY_DAYS,
-  });
-  return {
-    intake: reported(
-      'webhook-intake',
-      createIntakeJob({ ...common, eventKeyKeepDays: config.EVENT_KEY_KEEP_DAYS, eventQueue }),
-    ),
-    events: reported('webhook-events', createEventJob({ ...common, syncQueue })),
-    sync: reported('lean-sync', sync),
-  };
 }
 
 /** Attempts have lines of their own; these are about the queue itself. */

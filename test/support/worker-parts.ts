@@ -67,11 +67,13 @@ interface WorkerPartsOptions {
   readonly eventKeyKeepDays?: number;
   /** The one of all tests when left out. */
   readonly keyRing?: KeyRing | null;
+  /** LEAN_API_VERSION; v2 when left out. */
+  readonly apiVersion?: 'v1' | 'v2';
 }
 
 export function createWorkerParts(
   database: Database,
-  { eventKeyKeepDays, keyRing: ring = testKeyRing }: WorkerPartsOptions = {},
+  { eventKeyKeepDays, keyRing: ring = testKeyRing, apiVersion = 'v2' }: WorkerPartsOptions = {},
 ): WorkerParts {
   const eventJobs: EventQueueJob[] = [];
   const syncJobs: SyncQueueJob[] = [];
@@ -103,7 +105,7 @@ export function createWorkerParts(
       return runIntake({ id: `in_${randomUUID()}_1-1`, data, attempt: 1, attempts: 10 }, signal);
     },
     applyEvent(eventKey, { attempt = 1, now = new Date() } = {}) {
-      const runEvent = createEventJob({ ...common, syncQueue, now: () => now, random: () => 0 });
+      const runEvent = createEventJob({ ...common, syncQueue, apiVersion, now: () => now, random: () => 0 });
       return runEvent({ id: 'ev_test', data: { eventKey }, attempt, attempts: 10 }, signal);
     },
   };

@@ -1,0 +1,152 @@
+// A refresh that somebody asked for: one call that has Lean ask the bank again. Its end comes as a webhook, or is found
+// by the freshness sweep; nothing is fetched here.
+import { decideRetry } from '../core/retry-policy.ts';
+import { unreadableReply, type LeanFailure } from '../lean/lean-failures.ts';
+import { readAskedEntity, type AskedEntity } from '../store/entity-refresh-store.ts';
+import {
+  concludeRefreshRequest,
+  lockRefreshRequest,
+  postponeRefreshRequest,
+  readRefreshRequest,
+  recentRefreshes,
+  type RefreshRequest,
+} from '../store/refresh-request-store.ts';
+import type { TablesTransaction } from '../store/database.ts';
+import type { SyncQueueJob } from '../queue/work-queues.ts';
+import type { FreshnessDeps } from './freshness-job.ts';
+import type { JobReport } from './job-report.ts';
+import { reportLeanCall } from './lean-call-report.ts';
+import { stopEntity } from './stopped-entity.ts';
+
+export interface RefreshJobData {
+  readonly requestId: string;
+  readonly attempts: number;
+}
+
+export type RefreshJob = (data: RefreshJobData, signal: AbortSignal) => Promise<JobReport>;
+
+const done = { kind: 'done' } as const;
+const operation = 'refresh';
+/** "10-minute cooldown", by a third party's reading of Lean's documentation; Lean's own 429 decides where it is longer. */
+const cooldownMs = 600_000;
+/** As an application's request for a sync. */
+const refreshPriority = 11;
+
+export function refreshJob({ requestId, attempts }: RefreshRequest): SyncQueueJob {
+  const data = { kind: 'refresh', requestId, attempts } as const;
+  return { id: `rf_${requestId}_${attempts}`, data, priority: refreshPriority };
+}
+
+export function createRefreshJob(deps: FreshnessDeps): RefreshJob {
+  const { database, lean, bankGate } = deps;
+  return async (data, signal) => {
+    const request = await readRefreshRequest(database.db, data);
+    if (request === null) return { verdict: done, outcome: 'nothing_to_do', operation };
+    const { entityId } = request;
+    const entity = await readAskedEntity(database.db, entityId);
+    if (entity === null) return { ...(await conclude(deps, request, 'LEAN_ENTITY_UNKNOWN')), operation };
+    const waitMs = await waitBefore(deps, entity);
+    if (waitMs !== null) return { ...(await postpone(deps, request, waitMs)), operation };
+    const reply = await lean.startRefresh({ entityId, signal });
+    const failure =
+      reply.kind === 'ok' ? null : reply.kind === 'failed' ? reply.failure : unreadableReply(null);
+    reportLeanCall(deps, { facts: reply.facts, outcome: failure?.code ?? 'ok', attempt: data.attempts + 1 });
+    // That Lean takes it says nothing of the bank.
+    if (failure !== null) await bankGate.learn(entity.bankIdentifier, failure);
+    if (reply.kind === 'ok') return { ...(await started(deps, request, reply.refreshId)), operation };
+    return { ...(await settle(deps, request, failure ?? unreadableReply(null))), operation };
+  };
+}
+
+interface Wait {
+  readonly delayMs: number;
+  readonly failureCode: 'LEAN_BANK_ISSUE' | 'LEAN_DUPLICATED_REQUEST';
+}
+
+async function waitBefore(
+  { database, bankGate }: FreshnessDeps,
+  { entityId, bankIdentifier }: AskedEntity,
+): Promise<Wait | null> {
+  const bankMs = await bankGate.delayFor(bankIdentifier);
+  if (bankMs !== null) return { delayMs: bankMs, failureCode: 'LEAN_BANK_ISSUE' };
+  const { sinceLastMs } = await recentRefreshes(database.db, entityId);
+  if (sinceLastMs === null || sinceLastMs >= cooldownMs) return null;
+  return { delayMs: cooldownMs - sinceLastMs, failureCode: 'LEAN_DUPLICATED_REQUEST' };
+}
+
+/** False when a twin was faster. */
+async function lockedIn(
+  { database }: FreshnessDeps,
+  request: RefreshRequest,
+  run: (transaction: TablesTransaction) => Promise<void>,
+): Promise<boolean> {
+  return database.transaction(async (transaction) => {
+    if ((await lockRefreshRequest(transaction, request)) === null) return false;
+    await run(transaction);
+    return true;
+  });
+}
+
+async function postpone(
+  deps: FreshnessDeps,
+  request: RefreshRequest,
+  { delayMs, failureCode }: Wait,
+): Promise<JobReport> {
+  const { requestId } = request;
+  await lockedIn(deps, request, (transaction) =>
+    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode, wasAsked: false }),
+  );
+  return { verdict: done, outcome: 'later' };
+}
+
+async function started(
+  deps: FreshnessDeps,
+  request: RefreshRequest,
+  refreshId: string | null,
+): Promise<JobReport> {
+  const { requestId } = request;
+  await lockedIn(deps, request, (transaction) =>
+    concludeRefreshRequest(transaction, { requestId, state: 'done', refreshId, failureCode: null }),
+  );
+  return { verdict: done, outcome: 'started' };
+}
+
+async function conclude(
+  deps: FreshnessDeps,
+  request: RefreshRequest,
+  failureCode: LeanFailure['code'],
+): Promise<JobReport> {
+  const { requestId } = request;
+  await lockedIn(deps, request, (transaction) =>
+    concludeRefreshRequest(transaction, { requestId, state: 'failed', refreshId: null, failureCode }),
+  );
+  return { verdict: done, outcome: failureCode };
+}
+
+async function settle(
+  deps: FreshnessDeps,
+  request: RefreshRequest,
+  failure: LeanFailure,
+): Promise<JobReport> {
+  const { database, random, now } = deps;
+  const { requestId, entityId, customerId, attempts } = request;
+  const { code, action, retryClass, retryAfterMs } = failure;
+  if (action === 'stop_entity') {
+    const orderKey = `refresh:${requestId}`;
+    const stopped = { entityId, customerId, failure, now: now(), orderKey };
+    await database.transaction((transaction) => stopEntity(database, transaction, stopped));
+    return conclude(deps, request, code);
+  }
+  if (retryClass === null) return conclude(deps, request, code);
+  const { triedForMs } = request;
+  const asked = { retryClass, attempt: attempts + 1, triedForMs, random: random(), retryAfterMs };
+  const decision = decideRetry(asked);
+  if (decision.kind === 'give_up') return conclude(deps, request, code);
+  const { delayMs } = decision;
+  await lockedIn(deps, request, (transaction) =>
+    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode: code, wasAsked: true }),
+  );
+  // Too many requests hold back everybody; this request then has another job.
+  const verdict = retryClass === 'lean_rate_limit' ? ({ kind: 'paused', delayMs } as const) : done;
+  return { verdict, outcome: code };
+}

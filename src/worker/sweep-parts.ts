@@ -1,0 +1,79 @@
+// What the parts of the sweeps share: what they are given, and what a page of a list comes to.
+import { sha256Hex } from '../core/event-key.ts';
+import type { LeanClient } from '../lean/lean-client.ts';
+import type { LeanFailure } from '../lean/lean-failures.ts';
+import type { CallFacts } from '../lean/lean-reply.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { EventQueue, SyncQueue, SyncQueueJob } from '../queue/work-queues.ts';
+import type { KeyRing } from '../sealing/key-ring.ts';
+import type { Database, TablesTransaction } from '../store/database.ts';
+import type { OpenEvent } from '../store/intake-store.ts';
+import type { SweepProgress, SweepWindow } from '../store/sweep-store.ts';
+
+export interface SweepDeps {
+  readonly database: Database;
+  readonly lean: Pick<LeanClient, 'getEvents' | 'getEntitiesByDate' | 'getRefreshes' | 'startRefresh'>;
+  readonly eventQueue: Pick<EventQueue, 'add'>;
+  readonly syncQueue: Pick<SyncQueue, 'add'>;
+  readonly keyRing: KeyRing | null;
+  /** EVENT_KEY_KEEP_DAYS; undefined: for ever. */
+  readonly eventKeyKeepDays: number | undefined;
+  /** Found entities are asked for their refreshes; without, their data is fetched at once. */
+  readonly hasRefreshes: boolean;
+  /** SYNC_STALE_HOURS. */
+  readonly staleMs: number;
+  readonly logger: Logger;
+  readonly metrics: Pick<
+    Metrics,
+    'leanCalls' | 'leanCallSeconds' | 'sweepFound' | 'events' | 'syncs' | 'bankPauses'
+  >;
+  /** By the database's clock. */
+  readonly now: () => Date;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+}
+
+/** The place in a sweep for which a call is made. */
+export interface SweepPage {
+  readonly window: SweepWindow;
+  readonly page: number;
+  readonly progress: SweepProgress;
+}
+
+export interface SweptPage {
+  /** How much of it nobody had brought. */
+  readonly found: number;
+  readonly openEvents: readonly OpenEvent[];
+  /** Entities to be asked for their refreshes. */
+  readonly askedEntities: readonly string[];
+  /** Syncs whose open steps need jobs. */
+  readonly syncIds: readonly string[];
+}
+
+export type SweepReply =
+  | {
+      readonly kind: 'page';
+      readonly isLastPage: boolean;
+      readonly unreadable: number;
+      readonly facts: CallFacts;
+      readonly store: (transaction: TablesTransaction) => Promise<SweptPage>;
+    }
+  | { readonly kind: 'failed'; readonly failure: LeanFailure; readonly facts: CallFacts };
+
+/** Behind every step of a sync: a sweep only looks for what was lost. */
+const sweepPriority = 50;
+
+export function freshnessJob(entityId: string): SyncQueueJob {
+  return {
+    id: `fr_${sha256Hex(entityId)}`,
+    data: { kind: 'freshness', entityId },
+    priority: sweepPriority,
+  };
+}
+
+export function sweepJob({ sweep, revision }: SweepProgress): SyncQueueJob[] {
+  if (sweep === 'freshness') return [];
+  const data = { kind: 'sweep', sweep, revision: revision.toString() } as const;
+  return [{ id: `sw_${sweep}_${revision}`, data, priority: sweepPriority }];
+}
