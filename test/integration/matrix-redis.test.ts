@@ -109,13 +109,17 @@ describe('Redis under load', () => {
       await stage.deliver(32);
       const admin = askedBy(redis);
       const loading = stage.deliver(200);
-      await eventually(() => expect(stage.stored.length).toBeGreaterThan(60));
+      await eventually(() => expect(stage.stored.length).toBeGreaterThan(60), {
+        timeoutMs: settleTimeoutMs,
+      });
       await fault.apply(redis, admin);
       const hit = await loading;
       const during = await stage.deliver(100);
       const lost = await receiver.process.line('queue_state');
       expect(lost).toMatchObject({ outcome: 'lost', failure_code: 'QUEUE_UNAVAILABLE' });
-      expect(lost['error']).toMatch(fault.says);
+      // What Redis says where it says anything; what was under way at that moment may only have run out of time.
+      const reasons = [fault.says, /no answer within/, /answered in part/].map(({ source }) => source);
+      expect(lost['error']).toMatch(new RegExp(reasons.join('|')));
       expect((await receiver.readiness()).status).toBe(200);
       await fault.heal(redis, admin);
       expect(answersOf([...hit, ...during])).toEqual({ 200: 300 });
