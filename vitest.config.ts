@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config';
 import { createSummaryReporter } from './test/support/engines-reporter.ts';
+import { SlowFirst } from './test/support/slow-first.ts';
 
 export default defineConfig({
   test: {
     include: ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'],
     globalSetup: ['test/support/engines-setup.ts'],
     reporters: ['default', createSummaryReporter()],
+    sequence: { sequencer: SlowFirst },
     pool: 'forks',
     // A few files at a time: they share one Redis and one Postgres, and some start processes of their own and wait for them.
     maxWorkers: 3,

@@ -83,7 +83,8 @@ describe('worker frozen (SIGSTOP, as a blocked event loop) past the lock of its 
     { timeout: timeoutMs },
     async (context) => {
       const world = await killedWorld(context);
-      world.lean.faults.add({ fault: { kind: 'delay', ms: 1_000 } });
+      // Sweeps call Lean as well.
+      world.lean.faults.add({ fault: { kind: 'delay', ms: 1_000 }, path: /data\/v2\/accounts/ });
       await world.deliver(killedBodies);
       const frozen = startWorkerProcess(context, world);
       await eventually(() => expect(world.lean.faults.size).toBe(0), { timeoutMs: settleTimeoutMs });
@@ -94,7 +95,9 @@ describe('worker frozen (SIGSTOP, as a blocked event loop) past the lock of its 
       frozen.kill('SIGCONT');
       await eventually(
         () => {
-          const calls = frozen.lines.filter(({ msg, queue }) => msg === 'job' && queue === 'lean-sync');
+          const calls = frozen.lines.filter(
+            ({ msg, operation }) => msg === 'job' && operation === 'accounts',
+          );
           expect(calls).toHaveLength(1);
         },
         { timeoutMs: settleTimeoutMs },
