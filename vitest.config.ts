@@ -10,7 +10,7 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     pool: 'forks',
     // A few files at a time: they share one Redis and one Postgres, and some start processes of their own and wait for them.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,

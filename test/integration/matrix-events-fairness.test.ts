@@ -7,6 +7,7 @@ import { eventJobId } from '../../src/core/event-key.ts';
 import { openEventQueue } from '../../src/queue/work-queues.ts';
 import { generateCustomers } from '../simulator/customers.ts';
 import { entityBody } from '../support/event-bodies.ts';
+import { needsRealEngines } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { createWorkerWorld, type WorkerWorld } from '../support/running-worker.ts';
 import { createWorkerParts } from '../support/worker-parts.ts';
@@ -76,7 +77,9 @@ describe('1,000 events that always fail and 100 that are well', () => {
   it(
     'the good ones are done before any failing one is tried a third time, and fresh ones wait for one round at most',
     { timeout: timeoutMs },
-    async () => {
+    async (context) => {
+      // 1,100 events take minutes on the embedded engines.
+      needsRealEngines(context);
       const failing = many('poison', 1_000);
       const good = many('good', 100);
       await store([...failing, ...good]);
