@@ -4,7 +4,7 @@ import type { Config } from '../config/load-config.ts';
 import { createChainCache } from '../tls/chain-cache.ts';
 import { forwardedFormats } from '../tls/forwarded-certificate.ts';
 import { judgeCertificate, type CertificateRefusal } from '../tls/judge-certificate.ts';
-import type { ClientPolicy } from '../tls/path-rules.ts';
+import { clientPolicy } from '../tls/leaf-pins.ts';
 import { createPeerReader } from '../tls/peer-certificate.ts';
 import {
   createForwardedSource,
@@ -38,7 +38,7 @@ export async function openObservedSide(config: Config): Promise<ObservedSide> {
   const peers = createPeerReader({
     source,
     pins: config.LEAN_CLIENT_NAMES ?? [],
-    policy: policyOf(config),
+    policy: clientPolicy({ purpose: config.LEAN_CLIENT_PURPOSE, pins: config.LEAN_CLIENT_NAMES ?? [] }),
     trust: () => trust,
     chains: createChainCache(),
   });
@@ -92,9 +92,4 @@ function sourceOf(config: Config): PresentationSource {
   const format = config.FORWARDED_CERT_HEADER;
   const proxies = createTrustedNetworks(config.TRUSTED_PROXIES ?? []);
   return format === undefined ? () => ({ kind: 'absent' }) : createForwardedSource({ format, proxies });
-}
-
-function policyOf({ LEAN_CLIENT_PURPOSE: purpose, LEAN_CLIENT_NAMES: names = [] }: Config): ClientPolicy {
-  if (purpose === 'clientAuth') return { purpose };
-  return { purpose, keyPins: names.filter(({ kind }) => kind === 'spki').map(({ value }) => value) };
 }

@@ -4,6 +4,7 @@ import http, { type IncomingMessage, type RequestListener } from 'node:http';
 import https from 'node:https';
 import { Socket } from 'node:net';
 import type { Config } from '../config/load-config.ts';
+import { headerValues } from '../core/raw-headers.ts';
 import { listenFailure, reachableAuthority } from '../core/listen-address.ts';
 import { verifyWebhookSignature, type SignatureVerdict } from '../lean/webhook-signature.ts';
 import { createObserverLines } from './observe-lines.ts';
@@ -188,9 +189,7 @@ function judgeSignature(parts: {
   const { body, rawHeaders, secrets } = parts;
   if (secrets === undefined) return 'no secret';
   if (body === null) return 'body too large';
-  const signatureHeaders = rawHeaders.filter(
-    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'lean-signature',
-  );
+  const signatureHeaders = headerValues(rawHeaders, 'lean-signature');
   return verifyWebhookSignature({ rawBody: body, signatureHeaders, secrets });
 }
 

@@ -3,12 +3,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { DeliveryOutcome, DeliveryRefusal, RequestRefusal } from '../core/outcomes.ts';
+import { hasTooManyLines, headerValues } from '../core/raw-headers.ts';
 import { judgeCertificate, type CertificateRefusal } from '../tls/judge-certificate.ts';
 import type { PeerReader } from '../tls/peer-certificate.ts';
 import type { DeliveryRecord } from './delivery-record.ts';
 import type { KeepDelivery } from './durability.ts';
 import { judgeInShadow, type VerifyMethod } from './shadow-verdict.ts';
-import { headerValues, judgeSignature, proofOf, type SignatureRefusal } from './verify-delivery.ts';
+import { judgeSignature, proofOf, type SignatureRefusal } from './verify-delivery.ts';
 
 export interface AcceptanceRules {
   readonly webhookPath: string;
@@ -23,9 +24,6 @@ export interface AcceptanceRules {
   readonly journalFull: () => boolean;
   readonly keep: KeepDelivery;
 }
-
-/** node's own bound on header lines is silent and depends on its version; ours is answered with 431. */
-const maxHeaderLines = 100;
 
 interface Exchange {
   readonly request: FastifyRequest;
@@ -42,7 +40,7 @@ export function judgeHead(
   rules: AcceptanceRules,
   { request, record, takePlace }: HeadExchange,
 ): DeliveryRefusal | RequestRefusal | null {
-  if (request.raw.rawHeaders.length > 2 * maxHeaderLines) return 'HEADERS_TOO_LARGE';
+  if (hasTooManyLines(request.raw.rawHeaders)) return 'HEADERS_TOO_LARGE';
   if (!isPlainRequest(request.raw)) return 'BAD_REQUEST';
   if (request.is404)
     return request.url.split('?', 1)[0] === rules.webhookPath ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND';

@@ -2,7 +2,7 @@
 // Pure: every rule between the variables was checked when the configuration was read.
 import type { ReceiverConfig } from '../config/load-config.ts';
 import type { ForwardedFormat } from '../tls/forwarded-certificate.ts';
-import type { ClientPolicy } from '../tls/path-rules.ts';
+import { clientPolicy } from '../tls/leaf-pins.ts';
 import { createTrustedNetworks } from '../tls/trusted-networks.ts';
 import type { ReceiverServerOptions } from './server.ts';
 
@@ -19,7 +19,10 @@ export function callerRules(config: ReceiverConfig): CallerRules {
     verify: { certificate: mode.includes('certificate'), signature: mode.includes('signature') },
     shadow,
     pins: config.LEAN_CLIENT_NAMES ?? [],
-    clientPolicy: clientPolicyOf(config),
+    clientPolicy: clientPolicy({
+      purpose: config.LEAN_CLIENT_PURPOSE,
+      pins: config.LEAN_CLIENT_NAMES ?? [],
+    }),
     forwarded: format === null ? null : { format, proxies },
     proxyProtocol:
       config.PROXY_PROTOCOL === 'on' ? { isTrusted: (address) => proxies.includes(address) } : null,
@@ -35,12 +38,4 @@ export function judgesCertificate({ VERIFY: mode, VERIFY_SHADOW: shadow }: Recei
 export function forwardedFormat(config: ReceiverConfig): ForwardedFormat | null {
   if (config.TLS_TERMINATION !== 'proxy' || !judgesCertificate(config)) return null;
   return config.FORWARDED_CERT_HEADER ?? null;
-}
-
-function clientPolicyOf({
-  LEAN_CLIENT_PURPOSE: purpose,
-  LEAN_CLIENT_NAMES: names = [],
-}: ReceiverConfig): ClientPolicy {
-  if (purpose === 'clientAuth') return { purpose };
-  return { purpose, keyPins: names.filter(({ kind }) => kind === 'spki').map(({ value }) => value) };
 }

@@ -1,6 +1,7 @@
 // Is this body signed by Lean, and what does a delivery that got in prove? The certificate is judged in tls/.
 // Never answers "yes" for lack of evidence, and never reads anything but the raw bytes and header lines.
 import type { Proof } from '../core/delivery.ts';
+import { headerValues } from '../core/raw-headers.ts';
 import { verifyWebhookSignature } from '../lean/webhook-signature.ts';
 
 export type SignatureRefusal = 'SIGNATURE_MISSING' | 'SIGNATURE_INVALID';
@@ -22,9 +23,4 @@ export function judgeSignature(request: {
 export function proofOf(verify: { certificate: boolean; signature: boolean }): Proof {
   if (verify.signature) return 'signature';
   return verify.certificate ? 'certificate' : 'none';
-}
-
-/** Every value of a header, in order; `name` in lower case. */
-export function headerValues(rawHeaders: readonly string[], name: string): string[] {
-  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
 }

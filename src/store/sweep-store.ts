@@ -141,14 +141,8 @@ export async function continueSweep(
       window_from: window.from.toISOString(),
       window_to: window.to.toISOString(),
       page,
-      started_at: sql<string>`case when window_from is null then now() else coalesce(started_at, now()) end`,
       due_at: sql`now()`,
-      calls: sql`calls + ${calls}`,
-      found: sql`found + ${found}`,
-      failures_in_a_row: 0,
-      failure_code: null,
-      revision: sql`revision + 1`,
-      updated_at: sql`now()`,
+      ...oneStepOn({ found, calls }),
     })
     .where('sweep', '=', sweep)
     .execute();
@@ -174,15 +168,9 @@ export async function finishSweep(
       page: 0,
       // greatest() passes over nulls.
       covered_until: sql<string>`greatest(covered_until, ${coveredUntil?.toISOString() ?? null}::timestamptz)`,
-      started_at: sql<string>`case when window_from is null then now() else coalesce(started_at, now()) end`,
       finished_at: sql<string>`now()`,
       due_at: inMs(nextInMs),
-      calls: sql`calls + ${calls}`,
-      found: sql`found + ${found}`,
-      failures_in_a_row: 0,
-      failure_code: null,
-      revision: sql`revision + 1`,
-      updated_at: sql`now()`,
+      ...oneStepOn({ found, calls }),
     })
     .where('sweep', '=', sweep)
     .execute();
@@ -214,6 +202,19 @@ export async function failSweep(
     .returning('failures_in_a_row')
     .executeTakeFirst();
   return row?.failures_in_a_row ?? 0;
+}
+
+/** What every step that went well does to the row, in the middle of a round or at its end. */
+function oneStepOn({ found, calls }: { found: number; calls: number }) {
+  return {
+    started_at: sql<string>`case when window_from is null then now() else coalesce(started_at, now()) end`,
+    calls: sql<bigint>`calls + ${calls}`,
+    found: sql<bigint>`found + ${found}`,
+    failures_in_a_row: 0,
+    failure_code: null,
+    revision: sql<bigint>`revision + 1`,
+    updated_at: sql<string>`now()`,
+  };
 }
 
 function inMs(ms: number) {

@@ -1,6 +1,7 @@
 // The certificate of a client as the load balancer that ended its TLS forwards it: one row for each way to do so.
 // Reads the header lines as they came and the configured row's only; believes nothing, for whoever may send to us can
 // write any of them: whether the peer is a trusted load balancer, and what the certificate is worth, others judge.
+import { hasTooManyLines, headerValues } from '../core/raw-headers.ts';
 import {
   ForwardedRefused,
   unreadable,
@@ -99,8 +100,6 @@ export const forwardedFormats: Readonly<Record<ForwardedFormat, ForwardedFormatR
   },
 };
 
-/** Some versions of Node drop lines behind the thousandth: then one that stands alone is not known to. */
-const maxHeaderLines = 100;
 /** More than all headers of a request may have together where certificates are forwarded. */
 const maxValueLength = 32_768;
 /** As many as the verifier takes. */
@@ -127,7 +126,7 @@ function readRow(
   rawHeaders: readonly string[],
   { headers, read }: ForwardedFormatRow,
 ): ForwardedChain | null {
-  if (rawHeaders.length > 2 * maxHeaderLines) throw new ForwardedRefused('HEADER_TOO_LARGE');
+  if (hasTooManyLines(rawHeaders)) throw new ForwardedRefused('HEADER_TOO_LARGE');
   const [certificate = '', beside = ''] = headers.map((name) => soleValue(rawHeaders, name));
   if (certificate === '') return null;
   const chain = read({ certificate, beside });
@@ -135,12 +134,9 @@ function readRow(
   return chain;
 }
 
-/** Empty when there is no such line. A name with underscores instead of hyphens is another name. */
+/** Empty when there is no such line. */
 function soleValue(rawHeaders: readonly string[], name: string): string {
-  const wanted = name.toLowerCase();
-  const [value = '', ...more] = rawHeaders.filter(
-    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === wanted,
-  );
+  const [value = '', ...more] = headerValues(rawHeaders, name);
   if (more.length > 0) throw new ForwardedRefused('HEADER_REPEATED');
   if (value.length > maxValueLength) throw new ForwardedRefused('HEADER_TOO_LARGE');
   return value;

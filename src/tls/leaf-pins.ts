@@ -2,6 +2,7 @@
 // compared whole. Never looks at the printed form of a certificate (which can be made to hold any text) nor at its subject.
 import { readChainCertificate, type ChainCertificate } from './certificate-der.ts';
 import { ChainRefused } from './chain-refusals.ts';
+import type { ClientPolicy } from './path-rules.ts';
 
 /**
  * One entry of LEAN_CLIENT_NAMES: an exact subject alternative name (dns in lower case), or the leaf's key
@@ -50,6 +51,16 @@ export function leafNamesOf({ extensions }: ChainCertificate): LeafNames | null 
 /** Base64 of SHA-256 over a certificate's SubjectPublicKeyInfo. */
 export function keyPinOf({ spkiSha256 }: ChainCertificate): string {
   return Buffer.from(spkiSha256, 'hex').toString('base64');
+}
+
+/** What the verifier has to demand of a leaf, by LEAN_CLIENT_PURPOSE and the keys of LEAN_CLIENT_NAMES. */
+export function clientPolicy(demand: {
+  readonly purpose: ClientPolicy['purpose'];
+  readonly pins: readonly LeafPin[];
+}): ClientPolicy {
+  const { purpose, pins } = demand;
+  if (purpose === 'clientAuth') return { purpose };
+  return { purpose, keyPins: pins.filter(({ kind }) => kind === 'spki').map(({ value }) => value) };
 }
 
 /** True when the leaf carries one of the names or has one of the keys. Nobody matches nothing. */

@@ -119,13 +119,15 @@ export const callerMutations: readonly Mutation[] = [
       "const signatureHeaders = headerValues(rawHeaders, 'lean-signature');",
       "const signatureHeaders = headerValues(rawHeaders, 'lean-signature').slice(0, 1);",
     ],
-    ['signature: its own header', 'rawHeaders[index - 1]?.toLowerCase() === name', 'true'],
     ['signature: a wrong one is refused', "if (verdict === 'valid') return null;", 'return null;'],
     [
       'signature: a missing one is refused',
       "return verdict === 'missing' ? 'SIGNATURE_MISSING' : 'SIGNATURE_INVALID';",
       "return verdict === 'missing' ? null : 'SIGNATURE_INVALID';",
     ],
+  ]),
+  ...inFile('core/raw-headers.ts', 'webhook-signature', [
+    ['signature: its own header', 'rawHeaders[index - 1]?.toLowerCase() === wanted', 'true'],
   ]),
   ...inFile('lean/webhook-signature.ts', 'webhook-signature', [
     [

@@ -10,7 +10,7 @@ export const forwardedMutations: readonly Mutation[] = [
     ],
     [
       'forwarded: 100 lines',
-      "if (rawHeaders.length > 2 * maxHeaderLines) throw new ForwardedRefused('HEADER_TOO_LARGE');",
+      "if (hasTooManyLines(rawHeaders)) throw new ForwardedRefused('HEADER_TOO_LARGE');",
       '',
     ],
     [
@@ -24,6 +24,13 @@ export const forwardedMutations: readonly Mutation[] = [
       '',
     ],
     ['forwarded: an empty header is none', "if (certificate === '') return null;", ''],
+    [
+      'forwarded: nothing is thrown',
+      "if (error instanceof ForwardedRefused) return { kind: 'unreadable', reason: error.reason };",
+      '',
+    ],
+  ]),
+  ...inFile('core/raw-headers.ts', 'forwarded-certificate', [
     [
       'forwarded: names whole',
       'rawHeaders[index - 1]?.toLowerCase() === wanted',
@@ -40,11 +47,6 @@ export const forwardedMutations: readonly Mutation[] = [
       'rawHeaders[index - 1] === wanted',
     ],
     ['forwarded: values are no names', 'index % 2 === 1 && ', ''],
-    [
-      'forwarded: nothing is thrown',
-      "if (error instanceof ForwardedRefused) return { kind: 'unreadable', reason: error.reason };",
-      '',
-    ],
   ]),
   ...inFile('tls/forwarded-certificate.ts', 'forwarded-formats', [
     [
