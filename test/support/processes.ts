@@ -38,6 +38,12 @@ export function nodeCommand(program: string): [string, ...string[]] {
   return [process.execPath, '--import', path.join(root, 'src/require-node.js'), path.join(root, program)];
 }
 
+/** What test/run.ts set up; somebody else may not write there. */
+function compileCache(uid: number | undefined): Record<string, string> {
+  const { NODE_COMPILE_CACHE: folder } = process.env;
+  return folder === undefined || uid !== undefined ? {} : { NODE_COMPILE_CACHE: folder };
+}
+
 export interface ProcessOptions {
   readonly command: readonly [string, ...string[]];
   readonly cwd: string;
@@ -50,7 +56,7 @@ export function startProcess({ command, cwd, env, uid }: ProcessOptions): RolePr
   const [program, ...args] = command;
   const child = spawn(program, args, {
     cwd,
-    env: { PATH: searchPath, ...env },
+    env: { PATH: searchPath, ...compileCache(uid), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid !== undefined && { uid, gid: uid }),
   });
