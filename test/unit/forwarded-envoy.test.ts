@@ -71,6 +71,7 @@ it.each<[string, string]>([
   ['a quote that never ends', `Cert="${encoded(leaf)}`],
   ['a quote that a backslash keeps open', `${cert.slice(0, -1)}\\"`],
   ['text behind the quote', `${cert}x`],
+  ['another sign where the semicolon belongs', `${cert}|By=a`],
   ['a blank behind the quote', `${cert} ;By=a`],
   ['a blank in front of the key', ` ${cert}`],
   ['a blank behind the semicolon', `By=a; ${cert}`],
