@@ -143,7 +143,7 @@ export default defineConfig({
         'test/simulator/main.ts',
         'test/simulation/main.ts',
         'test/conformance/{main,fuzz,mutations}.ts',
-        'test/torture/main.ts',
+        'test/torture/{main,broken-builds}.ts',
         'test/support/engines-*.ts',
       ],
       rules: { 'node/no-process-env': 'off', 'no-console': 'off' },

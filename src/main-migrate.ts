@@ -5,6 +5,9 @@ import { openDatabase, postgresDialect } from './store/database.ts';
 import { grantViews, stampInstallation } from './store/installation-store.ts';
 import { migrate, printMigrations } from './store/migrate.ts';
 
+/** Building an index of a large table takes as long as it takes. */
+const statementTimeoutMs = 3_600_000;
+
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 try {
@@ -35,6 +38,7 @@ async function bringUpToDate(): Promise<void> {
     poolSize: 2,
     applicationName: 'lean-migrate',
     onIdleError: () => undefined,
+    statementTimeoutMs,
   });
   const database = openDatabase({ dialect, schema });
   try {

@@ -2,13 +2,16 @@
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 import { AppError } from './core/app-error.ts';
-import { loadConfig } from './config/load-config.ts';
+import { readOpsConfig, type Config } from './config/load-config.ts';
+import { createMetrics } from './observability/metrics.ts';
 import type { Terminal } from './operations/operator-command.ts';
 import { runOpsCommand } from './operations/ops-command.ts';
 import { startForwarder } from './receiver/forwarder.ts';
+import { openLeanAccess } from './worker/lean-access.ts';
+import { planSweeps } from './worker/sweep-plan.ts';
 
 try {
-  const config = loadConfig('ops', process.env);
+  const { config, refusal } = readOpsConfig(process.env);
   const operator = loggedIn();
   process.exitCode = await runOpsCommand({
     argv: process.argv.slice(2),
@@ -18,7 +21,11 @@ try {
     developmentSocket: './data/dev/sql.sock',
     write: (text) => process.stdout.write(`${text}\n`),
     untilInterrupted,
+    endSoon,
     startForwarder,
+    lean: { open: openQuietly, planSweeps },
+    env: process.env,
+    ...(refusal !== null && { configRefusal: refusal }),
     ...(operator !== undefined && { operator }),
     ...(process.stdin.isTTY && process.stderr.isTTY && { terminal: openTerminal() }),
   });
@@ -26,6 +33,25 @@ try {
   if (!(error instanceof AppError)) throw error;
   process.stderr.write(`${error.code}: ${error.message}\n`);
   process.exitCode = 2;
+}
+
+/** A command has neither a log nor metrics. */
+function openQuietly(config: Config, limits: { readonly connectTimeoutMs: number }) {
+  const metrics = createMetrics({ processMetrics: false });
+  return openLeanAccess({ config, logger: { write: () => undefined }, metrics, limits });
+}
+
+/**
+ * `process.exit` waits for the threads that read files and resolve names, and one of those may hang. Another program in
+ * this one's place needs none of them.
+ */
+function endSoon(code: number): void {
+  // Time for what was written to get out, and for what still closes in order.
+  const endMs = 500;
+  setTimeout(() => {
+    process.execve?.('/bin/sh', ['sh', '-c', `exit ${code}`]);
+    process.exit(code);
+  }, endMs).unref();
 }
 
 /** A second interrupt ends the process the hard way: the handlers are gone by then. */

@@ -3,7 +3,7 @@
 import { failureCodes } from '../core/failure-codes.ts';
 import { envSchema, rolesNeeding, variableFacts, variableGroups, type VariableName } from './env-schema.ts';
 
-type Section = 'variables' | 'failure-codes';
+export type Section = 'variables' | 'failure-codes' | 'warnings' | 'sweeps' | 'lean-events' | 'lean-errors';
 
 function namesOf(group: object): VariableName[] {
   return envSchema.keyof().options.filter((name) => Object.hasOwn(group, name));

@@ -116,10 +116,13 @@ export const secretList = textList.refine(
   'must be printable ASCII without spaces, separated by commas',
 );
 
-export const keyList = textList.refine(
-  (items) => items.every((item) => /^[A-Za-z0-9+/]{43}=$/.test(item)),
-  'must be base64 of exactly 32 bytes each, separated by commas',
-);
+/** The last digit of 32 bytes has two bits to spare; base64 that encodes back to itself leaves them empty. */
+export const keyList = textList
+  .refine(
+    (items) => items.every((item) => /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(item)),
+    'must be base64 of exactly 32 bytes each, separated by commas',
+  )
+  .refine((items) => new Set(items).size === items.length, 'must not hold a key twice');
 
 export function listOf<const Values extends readonly [string, ...string[]]>(values: Values) {
   const item = z.enum(values);

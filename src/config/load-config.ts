@@ -40,13 +40,32 @@ const parsers: { readonly [R in Role]: (texts: Texts) => z.ZodSafeParseResult<Ro
   ops: (texts) => roleSchemas.ops.safeParse(texts),
 };
 const secretFileLimitBytes = 65_536;
+const readWhole: ReadFile = (path) => readFileSync(path, 'utf8');
 
 /** Throws CONFIG_INVALID with one line per problem: the variable's name and what is wrong, never its value. */
 export function loadConfig<R extends Role>(
   role: R,
   env: Environment,
-  readFile: ReadFile = (path) => readFileSync(path, 'utf8'),
+  readFile: ReadFile = readWhole,
 ): RoleConfig<R> {
+  const { config, problems } = inspectConfig(role, env, readFile);
+  if (config === null) throw new AppError('CONFIG_INVALID', listProblems(problems));
+  return config;
+}
+
+export interface InspectedConfig<R extends Role> {
+  /** Null where there are problems. */
+  readonly config: RoleConfig<R> | null;
+  /** By the name of the variable. */
+  readonly problems: ReadonlyMap<string, string>;
+}
+
+/** As `loadConfig`, with the problems as a value. */
+export function inspectConfig<R extends Role>(
+  role: R,
+  env: Environment,
+  readFile: ReadFile = readWhole,
+): InspectedConfig<R> {
   const { texts, secretFiles, problems } = readTexts(env, readFile);
   const addProblem = (name: string, problem: string) => {
     if (!problems.has(name) && !problems.has(`${name}_FILE`)) problems.set(name, problem);
@@ -58,7 +77,7 @@ export function loadConfig<R extends Role>(
     addProblem(name, Object.hasOwn(texts, name) ? message : `is required by ${role}`);
   }
   for (const [name, problem] of findProblems(role, texts)) addProblem(name, problem);
-  if (problems.size > 0 || !parsed.success) throw new AppError('CONFIG_INVALID', listProblems(problems));
+  if (problems.size > 0 || !parsed.success) return { config: null, problems };
   const config: RoleConfig<R> = {
     ...parsed.data,
     warnings: findWarnings({ role, texts, names: Object.keys(env) }),
@@ -66,7 +85,33 @@ export function loadConfig<R extends Role>(
   };
   for (const value of Object.values(config)) if (Array.isArray(value)) Object.freeze(value);
   Object.freeze(config);
-  return config;
+  return { config, problems };
+}
+
+export interface OpsConfig {
+  readonly config: Config;
+  /** CONFIG_INVALID, where something is wrong: `config` is then what is left of it. */
+  readonly refusal: AppError | null;
+}
+
+/** For the command line, whose one command that looks for problems must run with them: what is wrong counts as not set. */
+export function readOpsConfig(env: Environment, readFile: ReadFile = readWhole): OpsConfig {
+  const { config, problems } = inspectConfig('ops', env, readFile);
+  if (config !== null) return { config, refusal: null };
+  const { texts, secretFiles } = readTexts(env, readFile);
+  fillWorkedOut(texts, 'ops');
+  const wrong = new Set(parsers.ops(texts).error?.issues.map(({ path }) => path[0]));
+  const good = parsers.ops(Object.fromEntries(Object.entries(texts).filter(([name]) => !wrong.has(name))));
+  const refusal = new AppError('CONFIG_INVALID', listProblems(problems));
+  if (!good.success) throw refusal;
+  return { config: Object.freeze({ ...good.data, warnings: [], secretFiles }), refusal };
+}
+
+/** Of the variables that have problems, a secret's by its own name also where its file is to blame. */
+export function wrongNames(problems: ReadonlyMap<string, string>): ReadonlySet<string> {
+  return new Set(
+    [...problems.keys()].map((name) => secretNames.find((secret) => name === `${secret}_FILE`) ?? name),
+  );
 }
 
 function listProblems(problems: ReadonlyMap<string, string>): string {

@@ -99,9 +99,12 @@ export const canonicalTransactionSchema = z.strictObject({
   /** BOOKED, PENDING, REJECTED or whatever else Lean says. */
   status: textOrNull,
   mutability: textOrNull,
+  /** Midnight in UTC where only a day is written. */
   bookedAt: instantSchema.nullable(),
+  /** `date`: the time of `bookedAt` says nothing, the bank gave a day. Null together with it. */
+  bookedAtPrecision: z.enum(['date', 'instant']).nullable(),
   bookedAtText: textOrNull,
-  /** The bank's local day by `local_time_zone`; as written where the zone is not known. */
+  /** The bank's local day by `local_time_zone`; as written where the zone is not known. Never moved by another. */
   bookingDate: dateSchema.nullable(),
   valueAt: instantSchema.nullable(),
   description: textOrNull,
@@ -119,4 +122,4 @@ export const canonicalTransactionSchema = z.strictObject({
 export type CanonicalTransaction = z.infer<typeof canonicalTransactionSchema>;
 
 /** Raised whenever normalizing gives other rows for the same raw text. */
-export const normalizerVersion = 2;
+export const normalizerVersion = 3;

@@ -9,6 +9,11 @@ export function countryCode(text: string): string | null {
   return codes.get(name) ?? codes.get(name.replace(form, '')) ?? null;
 }
 
+/** Whether the two letters are a code of ISO 3166-1 alpha-2, in upper case. */
+export function isCountryCode(text: string): boolean {
+  return alpha2Codes.has(text);
+}
+
 /** The longest name of the list has 57 characters. */
 const textLimit = 100;
 
@@ -27,6 +32,8 @@ function fold(text: string): string {
     .trim()
     .replace(/^the /, '');
 }
+
+const alpha2Codes: ReadonlySet<string> = new Set(countries.map(({ alpha2 }) => alpha2));
 
 const codes: ReadonlyMap<string, string> = new Map(
   countries.flatMap(({ alpha2, alpha3, names }) =>

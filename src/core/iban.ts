@@ -1,6 +1,7 @@
 // IBANs by ISO 13616: written without blanks, upper case, check digits right. Anything else is not an IBAN.
 
-const pattern = /^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$/;
+/** Check digits run from 02 to 98; 00, 01 and 99 would leave the right remainder too. */
+const pattern = /^[A-Z]{2}(?!00|01|99)\d{2}[A-Z0-9]{11,30}$/;
 
 /** `SA03 8000 0000 6080 1016 7519` → `SA0380000000608010167519`; null where the form or the check digits are wrong. */
 export function normalizeIban(text: string): string | null {

@@ -45,6 +45,14 @@ export const leanFailureTable = {
     cure: 'The line beside it says where the text came from.',
   },
 
+  // Lists
+  TRANSACTION_IMMUTABLE_CHANGED: {
+    level: 'error',
+    means:
+      'A transaction that the bank had called IMMUTABLE says something else now; the former version is kept.',
+    cure: "Compare the two in transaction_versions (mutability 'IMMUTABLE', changed_columns) and ask the bank through Lean.",
+  },
+
   // Calls to Lean
   CERTIFICATE_TOKEN_MISMATCH: {
     level: 'error',

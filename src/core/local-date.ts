@@ -14,6 +14,35 @@ export function readInstant(text: string | null): Instant | null {
   return year >= earliestYear && year <= latestYear ? instant : null;
 }
 
+/** As `readInstant`; a day without a time is its midnight in UTC, so that it still shows the day that was written. */
+export function readMoment(text: string | null): Instant | null {
+  const instant = readInstant(text);
+  if (instant || text === null || !isDayAlone(text)) return instant;
+  const midnight = readInstant(`${text}T00:00:00Z`);
+  return midnight && { ...midnight, text };
+}
+
+/** Whether the text is a day without a time. */
+export function isDayAlone(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text);
+}
+
+/**
+ * `date` where a source that knows only the day would write the same: a day alone, or midnight as written or in
+ * `zone`. What happened exactly at midnight cannot be told from it.
+ */
+export function precisionOf(instant: Instant, zone: string | null): 'date' | 'instant' {
+  const { text } = instant;
+  if (isDayAlone(text) || /^\S{10}[T ]00:00:00(?:\.0+)?(?!\.?\d)/.test(text)) return 'date';
+  return zone !== null && startsDay(instant, zone) ? 'date' : 'instant';
+}
+
+function startsDay(instant: Instant, zone: string): boolean {
+  if (instant.ns % 1_000_000n !== 0n) return false;
+  const justBefore = { ...instant, at: new Date(Date.parse(instant.at) - 1).toISOString() };
+  return localDate(instant, zone) !== localDate(justBefore, zone);
+}
+
 /** A calendar day `YYYY-MM-DD` that exists, else null. Takes the leading day of a longer text. */
 export function readDate(text: string | null): string | null {
   const day = /^\d{4}-\d{2}-\d{2}(?!\d)/.exec(text ?? '')?.[0];

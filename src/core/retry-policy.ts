@@ -1,7 +1,7 @@
 // The one place that decides whether and when something is tried again. Decisions only: nothing waits here.
 // Every delay is bounded; attempts are bounded except while our own Redis or Postgres is away.
 
-interface Schedule {
+export interface RetrySchedule {
   /** Lower bound of every delay. */
   readonly floorMs: number;
   /** Width of the random part after the first attempt; it doubles with each further one. */
@@ -55,9 +55,12 @@ const schedules = {
   engine_away: { floorMs: 200, firstMs: second, capMs: 29 * second, attempts: null, lastsMs: 0 },
   /** A handler threw something nobody expected: a bug or a poison event. */
   event_surprise: { floorMs: 500, firstMs: 2 * second, capMs: 5 * minute, attempts: 8, lastsMs: 0 },
-} as const satisfies Record<string, Schedule>;
+} as const satisfies Record<string, RetrySchedule>;
 
 export type RetryClass = keyof typeof schedules;
+
+/** For what people read. */
+export const retrySchedules: Readonly<Record<RetryClass, RetrySchedule>> = schedules;
 
 export interface RetryQuestion {
   readonly retryClass: RetryClass;
@@ -82,7 +85,7 @@ export type RetryDecision =
  */
 export function decideRetry(question: RetryQuestion): RetryDecision {
   const { retryClass, attempt, triedForMs = 0, random, retryAfterMs } = question;
-  const schedule: Schedule = schedules[retryClass];
+  const schedule: RetrySchedule = schedules[retryClass];
   if (schedule.attempts !== null && attempt >= schedule.attempts && triedForMs >= schedule.lastsMs) {
     return { kind: 'give_up' };
   }

@@ -16,10 +16,13 @@ export interface JournalLock {
   close(): void;
 }
 
+/** For whoever only looks whether the folder is held (journal-status.ts): that takes microseconds. A holder stays. */
+const busyTimeoutMs = 250;
+
 /** Throws JOURNAL_LOCKED (another holder), JOURNAL_UNWRITABLE or JOURNAL_CORRUPT. */
 export function takeJournalLock(dir: string): JournalLock {
   const path = join(dir, 'lock.sqlite');
-  const database = attempt(() => new DatabaseSync(path, { timeout: 0 }), path);
+  const database = attempt(() => new DatabaseSync(path, { timeout: busyTimeoutMs }), path);
   try {
     return attempt(() => holdLock(database), path);
   } catch (error) {

@@ -58,6 +58,29 @@ export function describePassingPlace(dir: string): string | null {
   );
 }
 
+export interface PlaceRules {
+  /** What `describePassingPlace` says. */
+  readonly passing: string | null;
+  /** ACK_AFTER=stored: no acknowledgement rests on the folder. */
+  readonly acksWhenStored: boolean;
+  /** JOURNAL_PERSISTENT=yes: the operator says that it lasts. */
+  readonly isVouchedFor: boolean;
+  readonly isProduction: boolean;
+}
+
+/** In production an acknowledgement must not rest on a folder that goes away with the container. */
+export function judgePlace({
+  passing,
+  acksWhenStored,
+  isVouchedFor,
+  isProduction,
+}: PlaceRules): 'lasting' | 'unneeded' | 'vouched' | 'doubtful' | 'refused' {
+  if (passing === null) return 'lasting';
+  if (acksWhenStored) return 'unneeded';
+  if (isVouchedFor) return 'vouched';
+  return isProduction ? 'refused' : 'doubtful';
+}
+
 function fileSystemType(folder: string): number {
   try {
     return statfsSync(folder).type;

@@ -25,7 +25,7 @@ export interface LeanFailure extends Verdict {
   readonly at?: Instant | undefined;
   /** With RECONNECT_REQUIRED: what the application hands to Lean's reconnect. */
   readonly reconnectId: string | null;
-  /** Lean's own words, if they have the form of a code: for the log line. */
+  /** Lean's own words where they are documented ones; never anything else it wrote in their place. */
   readonly leanStatus: string | null;
   readonly granularStatus: string | null;
 }
@@ -183,9 +183,13 @@ function findReconnectId(reply: WireReply | null): string | null {
   return reply?.reconnect_id ?? reply?.payload?.reconnect_id ?? reply?.results_id ?? null;
 }
 
-/** Free text could hold a customer's data; Lean's codes never do. */
+/** States that are no errors, beside the words of the table. */
+const states = ['OK', 'PENDING', 'PROCESSING_STARTED', 'FAILED'];
+const knownWords: ReadonlySet<string> = new Set([...states, ...byStatus.keys(), ...byGranularStatus.keys()]);
+
+/** Free text could hold a customer's data, and an IBAN or a name has the form of a code: only known words pass. */
 function codeOrNull(text: string | null): string | null {
-  return text !== null && /^[A-Z][A-Z0-9_]{0,63}$/.test(text) ? text : null;
+  return text !== null && knownWords.has(text) ? text : null;
 }
 
 /** The auth host's own answer in place of a token (RFC 6749, section 5.2); `networkError` where there was none. */

@@ -21,17 +21,17 @@ function normalizeAccount({ wire, raw }: WireItem<WireAccount>): CanonicalAccoun
   if (openingDate === null && wire.opening_date !== null) notes.warn('DATE_UNREADABLE');
   return {
     accountId: wire.account_id,
-    status: notes.text(wire.status),
+    status: notes.word('accountStatus', wire.status),
     currency,
-    accountType: notes.text(wire.account_type),
-    accountSubType: notes.text(wire.account_sub_type),
+    accountType: notes.word('accountType', wire.account_type),
+    accountSubType: notes.word('accountSubType', wire.account_sub_type),
     nickname: notes.text(wire.nickname),
     description: notes.text(wire.description),
     accountHolderName: notes.text(wire.account_holder_name ?? wire.account_holder_short_name),
     openingDate,
     iban: findIban(wire, notes),
     identifiers: wire.account.map(({ scheme_name, identification, name }) => ({
-      scheme_name: notes.text(scheme_name),
+      scheme_name: notes.word('accountScheme', scheme_name),
       identification: notes.text(identification),
       name: notes.text(name),
     })),
@@ -45,18 +45,18 @@ function normalizeServicer(wire: WireAccount['servicer'], notes: Notes): Canonic
   if (wire === null) return null;
   const { scheme_name: scheme, identification } = wire;
   return {
-    scheme_name: notes.text(scheme),
+    scheme_name: notes.word('agentScheme', scheme),
     identification: notes.text(identification),
     bic: scheme === 'BICFI' ? readBic(identification, notes) : null,
   };
 }
 
-/** The first identifier of scheme IBAN that is one; those that are not stay in `identifiers` as written. */
+/** The first identifier of scheme IBAN that is one; those that are not stay in `identifiers` as written, with a warning. */
 function findIban(wire: WireAccount, notes: Notes): string | null {
   const written = wire.account.flatMap(({ scheme_name, identification }) =>
     scheme_name === 'IBAN' && identification !== null ? [identification] : [],
   );
-  const iban = written.map(normalizeIban).find((candidate) => candidate !== null) ?? null;
-  if (iban === null && written.length > 0) notes.warn('IBAN_INVALID');
-  return iban;
+  const ibans = written.map(normalizeIban);
+  if (ibans.includes(null)) notes.warn('IBAN_INVALID');
+  return ibans.find((iban) => iban !== null) ?? null;
 }

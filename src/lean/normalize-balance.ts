@@ -54,7 +54,7 @@ function normalizeBalance({ wire, raw }: WireItem<WireBalance>, times: ReplyTime
   if (wire.amount.currency !== null) noteUnknownCurrency(currency, notes);
   if (wire.type === null) notes.warn('BALANCE_TYPE_MISSING');
   return {
-    balanceType: notes.text(wire.type) ?? unknownType,
+    balanceType: notes.word('balanceType', wire.type) ?? unknownType,
     currency,
     ...normalizeSigned(wire.amount.amount, wire.credit_debit_indicator, notes),
     ...reported,
@@ -79,7 +79,7 @@ function normalizeCreditLines(wire: WireBalance, notes: Notes): CanonicalBalance
       return [];
     }
     // An older document prints a type with a tab behind it.
-    const lineType = notes.text(type)?.trim() ?? null;
+    const lineType = notes.word('creditLineType', type?.trim() ?? null);
     return [
       {
         included,

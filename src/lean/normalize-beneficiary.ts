@@ -13,7 +13,7 @@ export function normalizeBeneficiaries(items: readonly WireItem<WireBeneficiary>
 function normalizeBeneficiary({ wire, raw }: WireItem<WireBeneficiary>): CanonicalBeneficiary {
   const notes = createNotes();
   const content = {
-    beneficiaryType: notes.text(wire.beneficiary_type),
+    beneficiaryType: notes.word('beneficiaryType', wire.beneficiary_type),
     accountHolderName: notes.text(wire.account_holder_name ?? wire.account_holder_short_name),
     reference: notes.text(wire.reference),
     ...normalizeCreditor(wire, notes),

@@ -14,15 +14,15 @@ export function normalizeConsents(items: readonly WireItem<WireConsent>[]): Cano
 /** `consent_type` and the standard status are null in every capture, so `status` is what to go by. */
 export function normalizeConsent({ wire, raw }: WireItem<WireConsent>): CanonicalConsent {
   const notes = createNotes();
-  const standardStatus = notes.text(wire.standard_consent_status);
+  const standardStatus = notes.word('standardConsentStatus', wire.standard_consent_status);
   return {
     consentId: wire.id,
     entityId: wire.entity_id,
     customerId: wire.customer_id,
     bankConsentId: notes.text(wire.bank_consent_id),
     bankIdentifier: notes.text(wire.bank_identifier),
-    consentType: notes.text(wire.consent_type),
-    status: notes.text(wire.consent_status ?? wire.status) ?? standardStatus,
+    consentType: notes.word('consentType', wire.consent_type),
+    status: notes.word('consentStatus', wire.consent_status ?? wire.status) ?? standardStatus,
     standardStatus,
     createdAtBank: readTime(wire.creation_date_time, notes),
     statusUpdatedAt: readTime(wire.status_update_date_time, notes),

@@ -14,8 +14,8 @@ function normalizeDirectDebit({ wire, raw }: WireItem<WireDirectDebit>): Canonic
   const notes = createNotes();
   const content = {
     name: notes.text(wire.name),
-    status: notes.text(wire.status_code),
-    frequency: notes.text(wire.frequency),
+    status: notes.word('orderStatus', wire.status_code),
+    frequency: notes.word('directDebitFrequency', wire.frequency),
     mandateIdentification: notes.text(wire.mandate_identification),
     previousPayment: normalizePayment(
       { time: wire.previous_payment_date_time, money: wire.previous_payment_amount },

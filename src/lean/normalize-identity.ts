@@ -30,14 +30,14 @@ function normalizeIdentity({ wire, raw }: WireItem<WireIdentity>): CanonicalIden
     ),
     birthDate: readBirthDate(birthDateText, notes),
     birthDateText,
-    gender: readGender(genderText),
+    gender: readGender(genderText, notes),
     genderText,
     email: notes.text(wire.email_address ?? regional?.email_address ?? null),
     phone: notes.text(wire.phone) ?? mobileNumber,
     mobileNumber,
     address: normalizeAddress(wire.address, notes),
     accountRole: notes.text(wire.account_role),
-    partyType: notes.text(wire.party_type),
+    partyType: notes.word('partyType', wire.party_type),
     legalStructure: notes.text(wire.legal_structure),
   };
   if (wire.party_id === null) notes.warn('PARTY_ID_MISSING');
@@ -65,6 +65,9 @@ const genders = new Map([
 ]);
 
 /** Seen: `F`, `MALE`, `FEMALE`, `male`, blank and null. Whatever else comes stays as written. */
-function readGender(text: string | null): string | null {
-  return text === null ? null : (genders.get(text.trim().toUpperCase()) ?? text);
+function readGender(text: string | null, notes: Notes): string | null {
+  if (text === null) return null;
+  const gender = genders.get(text.trim().toUpperCase());
+  if (gender === undefined) notes.warn('WORD_UNKNOWN');
+  return gender ?? text;
 }

@@ -44,7 +44,7 @@ export function normalizePartyAccount(wire: WirePartyAccount, notes: Notes): Can
   if (scheme === 'IBAN' && identification !== null && iban === null) notes.warn('IBAN_INVALID');
   return {
     name: notes.text(name),
-    scheme_name: notes.text(scheme),
+    scheme_name: notes.word('accountScheme', scheme),
     identification: notes.text(identification),
     iban,
   };
@@ -55,7 +55,7 @@ export function normalizeAgent(wire: WireAgent, notes: Notes): CanonicalAgent | 
   const { name, scheme_name: scheme, identification, postal_address: address } = wire;
   return {
     name: notes.text(name),
-    scheme_name: notes.text(scheme),
+    scheme_name: notes.word('agentScheme', scheme),
     identification: notes.text(identification),
     bic: scheme === 'BICFI' ? readBic(identification, notes) : null,
     postal_address: normalizeAddress(address, notes),

@@ -15,7 +15,7 @@ export function normalizeScheduledPayments(
 function normalizeScheduledPayment({ wire, raw }: WireItem<WireScheduledPayment>): CanonicalScheduledPayment {
   const notes = createNotes();
   const content = {
-    scheduledType: notes.text(wire.scheduled_type),
+    scheduledType: notes.word('scheduledType', wire.scheduled_type),
     payment: normalizePayment(
       { time: wire.scheduled_payment_date_time, money: wire.instructed_amount },
       notes,

@@ -20,11 +20,11 @@ function normalizeStandingOrder({ wire, raw }: WireItem<WireStandingOrder>): Can
       notes,
     );
   const content = {
-    status: notes.text(wire.standing_order_status_code),
+    status: notes.word('orderStatus', wire.standing_order_status_code),
     standingOrderType: notes.text(wire.standing_order_type),
     purpose: notes.text(wire.purpose),
     reference: notes.text(wire.reference),
-    frequencyType: notes.text(wire.frequency?.frequency_type ?? null),
+    frequencyType: notes.word('frequencyType', wire.frequency?.frequency_type ?? null),
     frequencyInterval: notes.text(wire.frequency?.interval ?? null),
     numberOfPayments: wire.number_of_payments,
     firstPayment: payment('first'),

@@ -5,7 +5,7 @@ import type { CanonicalTransaction } from '../core/canonical.ts';
 import { currencyExponent } from '../core/currency.ts';
 import { sha256Hex } from '../core/event-key.ts';
 import type { Instant } from '../core/instant.ts';
-import { localDate, readDate, readInstant } from '../core/local-date.ts';
+import { isDayAlone, localDate, precisionOf, readDate, readInstant, readMoment } from '../core/local-date.ts';
 import { LosslessNumber } from '../core/lossless-json.ts';
 import { toMinorUnits } from '../core/money.ts';
 import { normalizeCurrency, normalizeSigned, noteUnknownCurrency } from './normalize-amount.ts';
@@ -29,37 +29,45 @@ function normalizeTransaction({ wire, raw }: WireItem<WireTransaction>): Canonic
   const currency = normalizeCurrency(wire.amount.currency, notes);
   noteUnknownCurrency(currency, notes);
   const money = normalizeSigned(wire.amount.amount, wire.credit_debit_indicator, notes);
-  const bookedAt = readInstant(wire.booking_date_time);
+  const zone = wire.local_time_zone?.trim() ?? null;
+  const bookedAt = readMoment(wire.booking_date_time);
+  const bookedAtPrecision = bookedAt && precisionOf(bookedAt, zone);
   const content = {
     ...money,
     currency,
     amountMinor: minorUnits(money.amount, currency, notes),
-    status: notes.text(wire.status),
-    mutability: notes.text(wire.transaction_mutability),
+    status: notes.word('transactionStatus', wire.status),
+    mutability: notes.word('mutability', wire.transaction_mutability),
     bookedAt,
     bookedAtText: notes.text(wire.booking_date_time),
-    bookingDate: findBookingDate(wire, bookedAt, notes),
-    valueAt: readInstant(wire.value_date_time),
+    bookingDate: findBookingDate({ text: wire.booking_date_time, bookedAt, bookedAtPrecision, zone }, notes),
+    valueAt: readMoment(wire.value_date_time),
     description: notes.text(wire.transaction_information),
     reference: notes.text(wire.transaction_reference),
-    transactionType: notes.text(wire.transaction_type),
+    transactionType: notes.word('transactionType', wire.transaction_type),
     merchantName: notes.text(wire.merchant_details?.merchant_name ?? null),
     merchantCategoryCode: notes.text(wire.merchant_details?.merchant_category_code ?? null),
     counterparty: findCounterparty(wire, money.creditDebitIndicator, notes),
-    category: notes.text(wire.insights?.category ?? null),
+    category: notes.word('category', wire.insights?.category ?? null),
   };
+  if (content.valueAt === null && wire.value_date_time !== null) notes.warn('DATE_UNREADABLE');
   if (wire.transaction_id === null) notes.warn('TRANSACTION_ID_MISSING');
   return {
     transactionId: wire.transaction_id ?? fingerprint(content),
     idSource: wire.transaction_id === null ? 'fingerprint' : 'lean',
     ...content,
+    bookedAtPrecision,
     contentHash: hashContent(content),
     raw,
     warnings: notes.warnings(),
   };
 }
 
-type Content = Omit<CanonicalTransaction, 'transactionId' | 'idSource' | 'contentHash' | 'raw' | 'warnings'>;
+/** The precision follows from the rest, so it is no part of the content that is hashed. */
+type Content = Omit<
+  CanonicalTransaction,
+  'transactionId' | 'idSource' | 'bookedAtPrecision' | 'contentHash' | 'raw' | 'warnings'
+>;
 
 function minorUnits(amount: string, currency: string | null, notes: Notes): string | null {
   const minor = toMinorUnits(amount, currency);
@@ -68,12 +76,28 @@ function minorUnits(amount: string, currency: string | null, notes: Notes): stri
   return minor;
 }
 
-/** The day in the zone the item names; as written where it names none that is known. */
-function findBookingDate(wire: WireTransaction, bookedAt: Instant | null, notes: Notes): string | null {
-  const asWritten = readDate(wire.booking_date_time);
-  if (asWritten === null && wire.booking_date_time !== null) notes.warn('DATE_UNREADABLE');
-  if (!bookedAt || wire.local_time_zone === null) return asWritten;
-  const local = localDate(bookedAt, wire.local_time_zone.trim());
+interface Booking {
+  readonly text: string | null;
+  readonly bookedAt: Instant | null;
+  readonly bookedAtPrecision: CanonicalTransaction['bookedAtPrecision'];
+  readonly zone: string | null;
+}
+
+/** The day in the zone the item names; as written where it names none that is known, or where there is only a day. */
+function findBookingDate({ text, bookedAt, bookedAtPrecision, zone }: Booking, notes: Notes): string | null {
+  const asWritten = readDate(text);
+  if (text === null) return null;
+  if (bookedAt === null) {
+    notes.warn('DATE_UNREADABLE');
+    return asWritten;
+  }
+  if (isDayAlone(text)) return asWritten;
+  if (zone === null) {
+    // With an offset of its own the text shows the local day; in UTC it does only where the bank gave a day.
+    if (bookedAtPrecision === 'instant' && /(?:Z|[+-]00:?00)$/.test(text)) notes.warn('TIME_ZONE_MISSING');
+    return asWritten;
+  }
+  const local = localDate(bookedAt, zone);
   if (local === null) notes.warn('TIME_ZONE_UNKNOWN');
   return local ?? asWritten;
 }
@@ -90,10 +114,10 @@ function findCounterparty(
   if (!account && !agent) return null;
   return {
     name: notes.text(account?.name ?? null),
-    scheme_name: notes.text(account?.scheme_name ?? null),
+    scheme_name: notes.word('accountScheme', account?.scheme_name ?? null),
     identification: notes.text(account?.identification ?? null),
     agent: agent && {
-      scheme_name: notes.text(agent.scheme_name),
+      scheme_name: notes.word('agentScheme', agent.scheme_name),
       identification: notes.text(agent.identification),
       name: notes.text(agent.name),
     },
@@ -108,7 +132,8 @@ function fingerprint(content: Content): string {
     currency,
     creditDebitIndicator,
     bookedAtText,
-    valueAt?.text ?? null,
+    // A value date without a time never was part of it: keys must not change.
+    readInstant(valueAt?.text ?? null)?.text ?? null,
     description,
     reference,
     content.transactionType,

@@ -45,6 +45,10 @@ export function readList<Schema extends z.ZodType>({
   const result: ItemList<z.output<Schema>> = { items: [], unreadable: [] };
   for (const [index, value] of list.entries()) {
     const raw = raws[index] ?? '';
+    if (!isJsonObject(value)) {
+      result.unreadable.push({ raw, reason: 'not an object' });
+      continue;
+    }
     const parsed = schema.safeParse(value);
     const stranger = foreignMember(value, belongsTo);
     if (!parsed.success) result.unreadable.push({ raw, reason: describeIssues(parsed.error) });
@@ -54,8 +58,10 @@ export function readList<Schema extends z.ZodType>({
   return result;
 }
 
-function foreignMember(item: unknown, belongsTo: Readonly<Record<string, string>>): string | null {
-  if (!isJsonObject(item)) return null;
+function foreignMember(
+  item: Readonly<Record<string, unknown>>,
+  belongsTo: Readonly<Record<string, string>>,
+): string | null {
   const foreign = Object.entries(belongsTo).find(([key, id]) => (item[key] ?? id) !== id);
   return foreign?.[0] ?? null;
 }

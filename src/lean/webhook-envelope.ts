@@ -12,14 +12,21 @@ import { repeatsKey } from '../core/repeated-keys.ts';
 import { wireOptionalId } from './wire-values.ts';
 import { wireEnvelopeSchema } from './wire-webhook.ts';
 
-/** What is odd about a body that is read all the same. DUPLICATE_KEY: of a repeated key the last value counts. */
-export const envelopeWarnings = ['DUPLICATE_KEY'] as const;
+/**
+ * What is odd about a body that is read all the same. DUPLICATE_KEY: of a repeated key the last value counts.
+ * TIMESTAMP_TOO_LONG: no time is read from it, and its text is in the body alone.
+ */
+export const envelopeWarnings = ['DUPLICATE_KEY', 'TIMESTAMP_TOO_LONG'] as const;
 export type EnvelopeWarning = (typeof envelopeWarnings)[number];
+
+/** Lean's have 20 to 30 characters. */
+const timestampLengthLimit = 64;
+const idTextLimit = 1_000;
 
 export interface ReadableEnvelope {
   readonly kind: 'readable';
   readonly eventKey: string;
-  /** As Lean wrote it, also where no key can be made of it. */
+  /** As Lean wrote it, also where no key can be made of it; null beyond 1,000 characters. */
   readonly eventId: string | null;
   readonly type: string;
   /** As parseLossless gives it; null where absent. For the schemas of wire-webhook.ts. */
@@ -53,17 +60,18 @@ export function readEnvelope(rawBody: Uint8Array): Envelope {
   const envelope = wireEnvelopeSchema.safeParse(body);
   if (!envelope.success) return { kind: 'unreadable', eventKey: key, code: 'EVENT_WITHOUT_TYPE' };
   const { type, message, timestamp, payload } = envelope.data;
+  const timestampText = timestamp !== null && timestamp.length > timestampLengthLimit ? null : timestamp;
   return {
     kind: 'readable',
     eventKey: key,
-    eventId: storable(eventId),
+    eventId: eventId !== null && eventId.length > idTextLimit ? null : storable(eventId),
     type: storableText(type),
     payload: payload ?? null,
-    timestamp: readInstant(timestamp),
-    timestampText: storable(timestamp),
+    timestamp: readInstant(timestampText),
+    timestampText: storable(timestampText),
     message: storable(message),
     ...readIds(type, isJsonObject(payload) ? payload : {}),
-    warnings,
+    warnings: timestampText === timestamp ? warnings : [...warnings, 'TIMESTAMP_TOO_LONG'],
   };
 }
 

@@ -2,7 +2,7 @@
 // never costs an item. Input is what parseLossless gives.
 import { z } from 'zod';
 import { storableText } from '../core/clean-text.ts';
-import { LosslessNumber } from '../core/lossless-json.ts';
+import { isJsonObject, LosslessNumber } from '../core/lossless-json.ts';
 import { parseDecimal } from '../core/money.ts';
 
 /** Longer ids do not fit an index row, and none of Lean's is longer than 36. */
@@ -56,16 +56,17 @@ export const wireOptionalMoney = anything.transform(
 /** A part that may be absent, null or odd: then null. */
 export function wireObject<Schema extends z.ZodType>(schema: Schema) {
   return anything.transform((value): z.output<Schema> | null => {
-    const parsed = schema.safeParse(value);
-    return parsed.success ? parsed.data : null;
+    // A number is an object to zod, being one with its digits.
+    const parsed = isJsonObject(value) ? schema.safeParse(value) : null;
+    return parsed?.success === true ? parsed.data : null;
   });
 }
 
-/** A list that may be absent, null or odd; its odd members are left out. */
+/** A list of objects that may be absent, null or odd; its odd members are left out. */
 export function wireList<Schema extends z.ZodType>(schema: Schema) {
   return anything.transform((value): z.output<Schema>[] => {
     if (!Array.isArray(value)) return [];
-    return value.flatMap((member) => {
+    return value.filter(isJsonObject).flatMap((member) => {
       const parsed = schema.safeParse(member);
       return parsed.success ? [parsed.data] : [];
     });

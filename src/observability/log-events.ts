@@ -158,6 +158,8 @@ const eventTable = {
       duration_ms: 'number?',
     },
   },
+  /** Transactions the bank had called final say something else now. */
+  immutable_changed: { level: 'error', fields: { sync_id: 'text', transactions: 'number' } },
   publish: {
     level: 'debug',
     fields: { outcome: 'text', changes: 'number?', position: 'text?', duration_ms: 'number?' },

@@ -126,6 +126,12 @@ function journalMetrics(registry: Registry) {
       labelNames: ['outcome'],
       registers,
     }),
+    forwarderFailures: new Counter({
+      name: 'lean_forwarder_failures_total',
+      help: 'Tries to hand a batch to Redis that failed, by reason: timeout, oom, readonly, noauth, connection, other.',
+      labelNames: ['reason'],
+      registers,
+    }),
   };
 }
 
@@ -153,7 +159,7 @@ function workerMetrics(registry: Registry) {
     }),
     eventWarnings: new Counter({
       name: 'lean_event_warnings_total',
-      help: 'Deliveries that were read although something about them is odd, by warning: DUPLICATE_KEY.',
+      help: 'Deliveries that were read although something about them is odd, by warning: DUPLICATE_KEY, TIMESTAMP_TOO_LONG.',
       labelNames: ['warning'],
       registers,
     }),
@@ -168,6 +174,17 @@ function workerMetrics(registry: Registry) {
       help: 'How long one call to Lean took.',
       labelNames: ['operation', 'outcome'],
       buckets: workBuckets,
+      registers,
+    }),
+    itemWarnings: new Counter({
+      name: 'lean_item_warnings_total',
+      help: "Items of Lean's lists about which something is odd, by kind of data and warning; ITEM_UNREADABLE is not stored.",
+      labelNames: ['data', 'warning'],
+      registers,
+    }),
+    immutableChanged: new Counter({
+      name: 'lean_immutable_transactions_changed_total',
+      help: 'Transactions that the bank had called IMMUTABLE and that say something else now; any is worth an alarm.',
       registers,
     }),
     syncs: new Counter({
@@ -196,7 +213,7 @@ function upkeepMetrics(registry: Registry) {
     }),
     sweepFound: new Counter({
       name: 'lean_sweep_found_total',
-      help: 'What only a sweep found, because no webhook had brought it: events, entities, refreshes.',
+      help: 'What only a sweep found, because no webhook had brought it: events, banks, entities, refreshes.',
       labelNames: ['kind'],
       registers,
     }),

@@ -29,7 +29,7 @@ export const journalCommands: CommandGroup = {
       const dir = call.operands.length === 0 ? config.JOURNAL_DIR : onlyOperand(call, 'folder');
       const status = readJournalStatus(dir);
       const share = status.bytes / config.JOURNAL_LIMIT_BYTES;
-      const { code, message } = judge(status, share);
+      const { code, message } = judgeJournalFill(status, share);
       const facts = { dir, ...status, limitBytes: config.JOURNAL_LIMIT_BYTES };
       if (call.json) write(safeJson({ ...facts, message }));
       else write(`${factLines({ ...facts, filled: `${Math.floor(share * 100)} %` })}\n\n${message}`);
@@ -48,7 +48,11 @@ export const journalCommands: CommandGroup = {
   },
 };
 
-function judge({ rows, isHeld }: JournalStatus, share: number): { code: number; message: string } {
+/** The exit code, and a sentence for it. `share` is of JOURNAL_LIMIT_BYTES. */
+export function judgeJournalFill(
+  { rows, isHeld }: JournalStatus,
+  share: number,
+): { code: number; message: string } {
   if (share >= fullShare)
     return { code: 2, message: 'full: a receiver answers OVERLOADED; look at Redis and workers' };
   if (share >= fillingShare)
@@ -122,12 +126,15 @@ async function logDrain(
   if (context.databaseUrl === undefined && context.database === undefined) return false;
   const { journalId, rows } = status;
   await withDatabase(context, (database) =>
-    writeOperatorLog(database.db, {
-      operator,
-      command: 'journal drain',
-      affected: rows,
-      details: { journalId },
-    }),
+    // A transaction, for the word of its commit: the drain that follows cannot be told of again.
+    database.transaction((transaction) =>
+      writeOperatorLog(transaction, {
+        operator,
+        command: 'journal drain',
+        affected: rows,
+        details: { journalId },
+      }),
+    ),
   );
   return true;
 }

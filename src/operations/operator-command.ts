@@ -1,6 +1,8 @@
 // What a command of the operator's command line is. Each group of commands has a file of its own with a table of them.
 import type { Config } from '../config/load-config.ts';
+import type { AppError } from '../core/app-error.ts';
 import type { Database } from '../store/database.ts';
+import type { LeanParts } from './doctor-lean.ts';
 import type { StartForwarder } from './operator-drain.ts';
 
 /** Somebody who sits at a terminal. */
@@ -28,6 +30,16 @@ export interface OperatorContext {
   readonly terminal?: Terminal;
   /** The receiver's own way out of a journal, for `journal drain`. */
   readonly startForwarder?: StartForwarder;
+  /** The worker's own way to Lean, for `doctor`. */
+  readonly lean?: LeanParts;
+  /** PEM, in the place of the public authorities that come with node; for `doctor`. */
+  readonly publicAuthorities?: readonly string[];
+  /** For a command that leaves calls hanging: the process ends soon with this code, whatever they wait for. */
+  readonly endSoon?: (code: number) => void;
+  /** The environment as it is, for the command that looks for what is wrong in it. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** CONFIG_INVALID where something is wrong in it; only a command that `runsOnBrokenConfig` runs then. */
+  readonly configRefusal?: AppError;
 }
 
 export interface CommandCall {
@@ -49,6 +61,8 @@ export interface OperatorCommand {
   readonly options?: Readonly<Record<string, string>>;
   /** Options that take none. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** Runs although variables are wrong, with what is left of them. */
+  readonly runsOnBrokenConfig?: boolean;
   /** The exit code: 0 ok, 1 warning, 2 problem. Throws UsageError, or AppError for what went wrong. */
   run(call: CommandCall, context: OperatorContext): Promise<number>;
 }

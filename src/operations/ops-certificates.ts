@@ -34,7 +34,7 @@ export async function checkCertificates(config: Config, now: Date): Promise<Find
 }
 
 /** The exit code: 0 ok, 1 warning, 2 problem. */
-export function exitCodeOf(findings: readonly Finding[]): number {
+export function exitCodeOf(findings: readonly { readonly state: string }[]): number {
   if (findings.some(({ state }) => state === 'problem')) return 2;
   return findings.some(({ state }) => state === 'warning') ? 1 : 0;
 }

@@ -3,10 +3,12 @@
 import { parseArgs } from 'node:util';
 import { AppError } from '../core/app-error.ts';
 import { certificatesCommands } from './commands-certificates.ts';
+import { doctorCommands } from './commands-doctor.ts';
 import { eraseCommands } from './commands-erase.ts';
 import { eventsCommands } from './commands-events.ts';
 import { journalCommands } from './commands-journal.ts';
 import { quarantineCommands } from './commands-quarantine.ts';
+import { renormalizeCommands } from './commands-renormalize.ts';
 import { sqlCommands } from './commands-sql.ts';
 import { syncCommands } from './commands-sync.ts';
 import {
@@ -22,11 +24,13 @@ export interface OpsOptions extends OperatorContext {
 }
 
 const commands: CommandGroup = {
+  ...doctorCommands,
   ...eventsCommands,
   ...quarantineCommands,
   ...journalCommands,
   ...certificatesCommands,
   ...syncCommands,
+  ...renormalizeCommands,
   ...eraseCommands,
   ...sqlCommands,
 };
@@ -39,6 +43,7 @@ export const opsCommandNames: readonly string[] = [
   ...new Set(opsCommands.map((words) => words.split(' ', 1).join(''))),
 ];
 
+/** Throws CONFIG_INVALID for a command that cannot run with the environment as it is. */
 export async function runOpsCommand(options: OpsOptions): Promise<number> {
   const { argv, write } = options;
   const found = findCommand(argv);
@@ -56,6 +61,8 @@ export async function runOpsCommand(options: OpsOptions): Promise<number> {
     write(helpText(found.command));
     return 0;
   }
+  const { configRefusal } = options;
+  if (configRefusal !== undefined && found.command.runsOnBrokenConfig !== true) throw configRefusal;
   const json = flags.has('json');
   try {
     return await found.command.run({ ...given, json }, options);

@@ -58,7 +58,7 @@ function common(): RedisOptions {
     keepAlive: keepAliveMs,
     retryStrategy: reconnectDelayMs,
     // After a failover behind one address the old primary still answers, read-only: only a new connection helps.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: (error) => refusalWordOf(error) === 'READONLY',
   };
 }
 
@@ -141,7 +141,15 @@ export async function whenConnected(client: RedisClient, deadlineMs: number): Pr
 }
 
 /** Redis's own word for a refusal (OOM, READONLY, NOAUTH, LOADING, MOVED and so on); the rest of its text may quote us. */
+export function refusalWordOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  // Before Redis 7 what refuses a script is quoted behind the script's own error.
+  const inScript = /^ERR Error running script .*?-([A-Z]{2,16}) /.exec(error.message)?.[1];
+  return inScript ?? /^[A-Z]{2,16}(?= )/.exec(error.message)?.[0] ?? null;
+}
+
+/** The same as the end of a message; empty when it was no refusal. */
 export function refusalOf(error: unknown): string {
-  const word = error instanceof Error ? /^[A-Z]{2,16}(?= )/.exec(error.message)?.[0] : undefined;
-  return word === undefined ? '' : `: Redis says ${word}`;
+  const word = refusalWordOf(error);
+  return word === null ? '' : `: Redis says ${word}`;
 }

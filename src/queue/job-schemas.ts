@@ -31,7 +31,7 @@ export const syncJobSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('prove'), eventKey: z.string().min(1) }),
   z.strictObject({
     kind: z.literal('sweep'),
-    sweep: z.enum(['events', 'entities']),
+    sweep: z.enum(['events', 'banks', 'entities']),
     /** Of the sweep's progress: a job of a step that is done finds that it has moved on. */
     revision: z.string().regex(/^\d{1,19}$/),
   }),

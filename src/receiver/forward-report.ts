@@ -39,6 +39,9 @@ export function createForwardReport({
           error: event.error,
         });
         break;
+      case 'add_failed':
+        metrics.forwarderFailures.inc({ reason: event.reason });
+        break;
       case 'queue_lost':
         logger.write('queue_state', { queue: 'webhook-intake', outcome: 'lost', error: event.error });
         break;

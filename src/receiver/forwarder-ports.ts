@@ -1,6 +1,7 @@
 // What the forwarder needs of its two neighbours, and what it tells about its work.
 import type { BatchBounds, JournalBatch } from '../core/delivery.ts';
 import type { BatchState } from '../queue/intake-queue.ts';
+import type { QueueFailureReason } from '../queue/queue-failures.ts';
 
 export interface ForwarderJournal {
   cutBatch(): Promise<JournalBatch | null>;
@@ -42,6 +43,8 @@ export type ForwarderEvent =
       readonly retries: number;
       readonly error: unknown;
     }
+  /** Redis did not take a batch, or said nothing; at every try. */
+  | { readonly kind: 'add_failed'; readonly reason: QueueFailureReason }
   /** QUEUE_UNAVAILABLE, once per outage. */
   | { readonly kind: 'queue_lost'; readonly error: unknown }
   | { readonly kind: 'queue_back'; readonly outageMs: number }

@@ -1,6 +1,7 @@
 // Carries deliveries from the journal to the workers: batches in order of arrival, each repeated until Redis has
 // it, each row kept until its batch is in Postgres. Never deletes a row on any other ground.
 import { machineClock, type Clock } from '../core/clock.ts';
+import { queueFailureReason } from '../queue/queue-failures.ts';
 import { createAdder, type Adder } from './forwarder-adder.ts';
 import { createForwarderHealth, jitteredDelayMs, type ForwarderHealth } from './forwarder-health.ts';
 import { createInstallationGuard, type InstallationGuard } from './forwarder-installation.ts';
@@ -72,7 +73,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const pause = createPause(clock, closing.signal);
   const { signal } = closing;
   const loops = Promise.all([
-    keepAdding({ adder, guard, health, addBell, lookBell, random, pause, signal }),
+    keepAdding({ adder, guard, health, addBell, lookBell, random, pause, onEvent, signal }),
     keepLooking({ watcher, ledger, lookBell, pollMs, pause, signal }),
   ]);
   return {
@@ -106,6 +107,7 @@ interface AddLoop {
   readonly lookBell: Wake;
   readonly random: () => number;
   readonly pause: Pause;
+  readonly onEvent: ForwarderListener;
   readonly signal: AbortSignal;
 }
 
@@ -117,6 +119,7 @@ async function keepAdding({
   lookBell,
   random,
   pause,
+  onEvent,
   signal,
 }: AddLoop): Promise<void> {
   let openIsKnown = false;
@@ -130,9 +133,11 @@ async function keepAdding({
       else await addBell.wait(idleMs);
       times = 0;
     } catch (error) {
-      if (health.failed(error, 'adding') === 'queue') guard.forget();
-      // A cut whose answer was lost is recorded all the same: see what is open before cutting on.
-      else openIsKnown = false;
+      if (health.failed(error, 'adding') === 'queue') {
+        guard.forget();
+        onEvent({ kind: 'add_failed', reason: queueFailureReason(error) });
+        // A cut whose answer was lost is recorded all the same: see what is open before cutting on.
+      } else openIsKnown = false;
       await pause(jitteredDelayMs({ random, baseMs: repeatBaseMs, limitMs: repeatLimitMs, times }));
       times += 1;
     }

@@ -6,7 +6,7 @@ import { endsWithin } from '../core/deadline.ts';
 import { listenFailure, reachableAuthority } from '../core/listen-address.ts';
 import { createOpened, type Opened } from '../core/opened.ts';
 import type { ReceiverConfig } from '../config/load-config.ts';
-import { describePassingPlace } from '../journal/journal-place.ts';
+import { describePassingPlace, judgePlace } from '../journal/journal-place.ts';
 import { openJournal, type Journal } from '../journal/journal.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -123,13 +123,17 @@ interface ServerParts {
   readonly forwarder: Forwarder;
 }
 
-/** In production an acknowledgement must not rest on a folder that goes away with the container. */
 function checkJournalPlace({ config, logger }: StartReceiverOptions): void {
-  if (config.JOURNAL_PERSISTENT === 'yes' || config.ACK_AFTER === 'stored') return;
-  const problem = describePassingPlace(config.JOURNAL_DIR);
-  if (problem === null) return;
-  if (config.LEAN_ENVIRONMENT === 'production') throw new AppError('JOURNAL_NOT_PERSISTENT', problem);
-  logger.write('config_warning', { variable: 'JOURNAL_DIR', problem });
+  const passing = describePassingPlace(config.JOURNAL_DIR);
+  if (passing === null) return;
+  const verdict = judgePlace({
+    passing,
+    acksWhenStored: config.ACK_AFTER === 'stored',
+    isVouchedFor: config.JOURNAL_PERSISTENT === 'yes',
+    isProduction: config.LEAN_ENVIRONMENT === 'production',
+  });
+  if (verdict === 'refused') throw new AppError('JOURNAL_NOT_PERSISTENT', passing);
+  if (verdict === 'doubtful') logger.write('config_warning', { variable: 'JOURNAL_DIR', problem: passing });
 }
 
 function createServer({ options, material, journal, forwarder }: ServerParts): Promise<ReceiverServer> {

@@ -70,6 +70,18 @@ function accountRow(account: CanonicalAccount, { entityId, customerId, syncId, r
     entity_id: entityId,
     account_id: account.accountId,
     customer_id: customerId,
+    ...accountColumns(account),
+    refreshed_at: refreshed,
+    removed_at: null,
+    seen_sync_id: syncId,
+    normalizer_version: normalizerVersion,
+    raw,
+  };
+}
+
+/** What follows from Lean's text alone, but for the key. */
+export function accountColumns(account: CanonicalAccount) {
+  return {
     status: account.status,
     currency: account.currency,
     account_type: account.accountType,
@@ -81,11 +93,6 @@ function accountRow(account: CanonicalAccount, { entityId, customerId, syncId, r
     iban: account.iban,
     identifiers: canonicalJson(account.identifiers),
     servicer: account.servicer && canonicalJson(account.servicer),
-    refreshed_at: refreshed,
-    removed_at: null,
-    seen_sync_id: syncId,
-    normalizer_version: normalizerVersion,
-    raw,
     warnings: account.warnings,
   };
 }

@@ -3,6 +3,9 @@ import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
 import { stepJob, type StepJob } from './sync-step-store.ts';
 
+/** Steps woken at once; those beyond come back by themselves within minutes. */
+const wakeLimit = 500;
+
 interface WokenRow {
   readonly sync_id: string;
   readonly step_key: string;
@@ -17,7 +20,7 @@ interface WokenRow {
 export async function wakeBankSteps(
   database: Database,
   transaction: Executor,
-  { bankIdentifier, limit }: { readonly bankIdentifier: string; readonly limit: number },
+  bankIdentifier: string,
 ): Promise<StepJob[]> {
   const { rows } = await sql<WokenRow>`
     with waiting as (
@@ -25,7 +28,7 @@ export async function wakeBankSteps(
       join ${database.table('sync_runs')} as run on run.sync_id = step.sync_id
       join ${database.table('entities')} as entity on entity.entity_id = run.entity_id
       where run.state = 'running' and step.state = 'open' and entity.bank_identifier = ${bankIdentifier}
-      order by step.sync_id, step.step_key limit ${limit} for update of step skip locked
+      order by step.sync_id, step.step_key limit ${wakeLimit} for update of step skip locked
     )
     update ${database.table('sync_steps')} as step
     set due_at = least(step.due_at, now()), attempts = step.attempts + 1, updated_at = now()

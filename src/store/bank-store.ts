@@ -19,7 +19,7 @@ export interface UpsertBanks {
   readonly keyRing: KeyRing | null;
 }
 
-const table: FactTable = {
+export const bankTable: FactTable = {
   name: 'banks',
   key: 'bank_identifier',
   registers: [
@@ -46,13 +46,13 @@ export async function upsertBanks(
   { banks, order, ...facts }: UpsertBanks,
 ): Promise<StoredCounts> {
   return applyReport(database, transaction, {
-    table,
+    table: bankTable,
     order,
     rows: banks.map((bank) => bankRow(bank, facts)),
   });
 }
 
-function bankRow(
+export function bankRow(
   bank: CanonicalBank,
   { source, keyRing }: Pick<UpsertBanks, 'source' | 'keyRing'>,
 ): ReportedRow {
@@ -127,6 +127,20 @@ export async function readUnavailableBanks(executor: Executor): Promise<Unavaila
     .select(sql<string | null>`case when ${isPaused} then pause_reason end`.as('pauseReason'))
     .orderBy('bank_identifier')
     .execute();
+}
+
+/** Of those that have a name. */
+export async function readBankNames(
+  executor: Executor,
+  bankIdentifiers: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (bankIdentifiers.length === 0) return new Map();
+  const rows = await executor
+    .selectFrom('banks')
+    .select(['bank_identifier', 'name'])
+    .where('bank_identifier', 'in', bankIdentifiers)
+    .execute();
+  return new Map(rows.flatMap((row) => (row.name === null ? [] : [[row.bank_identifier, row.name]])));
 }
 
 export interface PauseBank {

@@ -14,7 +14,8 @@ export async function upsertBeneficiaries(
   return upsertListed(database, transaction, { ...list, table: 'beneficiaries', rows });
 }
 
-function beneficiaryRow(beneficiary: CanonicalBeneficiary): ListedRow {
+/** A beneficiary as its table has it. */
+export function beneficiaryRow(beneficiary: CanonicalBeneficiary): ListedRow {
   return {
     key: beneficiary.beneficiaryId,
     columns: {

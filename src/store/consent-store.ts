@@ -22,7 +22,7 @@ export interface UpsertConsents {
   readonly keyRing: KeyRing | null;
 }
 
-const table: FactTable = {
+export const consentTable: FactTable = {
   name: 'consents',
   key: 'consent_id',
   registers: [
@@ -31,7 +31,8 @@ const table: FactTable = {
     { bank_consent_id: 'text' },
     { bank_identifier: 'text' },
     { consent_type: 'text' },
-    { status: 'text', standard_status: 'text', status_updated_at: 'timestamptz' },
+    { status: 'text', standard_status: 'text' },
+    { status_updated_at: 'timestamptz' },
     { created_at_bank: 'timestamptz' },
     { expires_at: 'timestamptz' },
     { transactions_from: 'timestamptz' },
@@ -48,17 +49,18 @@ export async function upsertConsents(
   { consents, order, ...facts }: UpsertConsents,
 ): Promise<StoredCounts> {
   const rows = consents.map((consent) => consentRow(consent, facts));
-  return applyReport(database, transaction, { table, order, rows });
+  return applyReport(database, transaction, { table: consentTable, order, rows });
 }
 
 type RowFacts = Omit<UpsertConsents, 'consents' | 'order'>;
 
-function consentRow(
+export function consentRow(
   consent: CanonicalConsent,
   { entityId, customerId, source, keyRing }: RowFacts,
 ): ReportedRow {
   const { consentId } = consent;
   const whole = source === 'item' ? consent : null;
+  const statusNs = consent.statusUpdatedAt?.ns ?? null;
   return {
     key: consentId,
     fields: {
@@ -79,7 +81,32 @@ function consentRow(
       normalizer_version: whole && normalizerVersion,
       warnings: whole && whole.warnings,
     },
+    // Lists know fewer words than events: the word of the later status holds, whoever says it last.
+    ownNs: { status: statusNs, status_updated_at: statusNs },
   };
+}
+
+export interface KnownConsent {
+  readonly status: string | null;
+  readonly statusUpdatedAt: Date | null;
+  readonly expiresAt: Date | null;
+  /** Known from its own item, and not from an event alone. */
+  readonly isWhole: boolean;
+}
+
+/** By id. */
+export async function readKnownConsents(
+  executor: Executor,
+  consentIds: readonly string[],
+): Promise<ReadonlyMap<string, KnownConsent>> {
+  if (consentIds.length === 0) return new Map();
+  const rows = await executor
+    .selectFrom('consents')
+    .select(['consent_id as consentId', 'status', 'status_updated_at as statusUpdatedAt'])
+    .select(['expires_at as expiresAt', sql<boolean>`raw is not null`.as('isWhole')])
+    .where('consent_id', 'in', consentIds)
+    .execute();
+  return new Map(rows.map(({ consentId, ...known }) => [consentId, known]));
 }
 
 /** Days ahead of the end of a consent at which the application is told, the earliest first. */

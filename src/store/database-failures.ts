@@ -15,8 +15,11 @@ const slowStates = new Set(['57014', '55P03']);
  * rollback (deadlock, serialization), insufficient resources, lock not available, operator intervention, system errors.
  */
 const awayClasses = new Set(['08', '40', '53', '55', '57', '58']);
-/** A server that was turned into a replica, and a transaction it ended for idling: both end with the failover. */
-const awayStates = new Set(['25006', '25P02', '25P03', '25P04']);
+/**
+ * A server that was turned into a replica, which ends with the failover; a transaction it ended for resting between two
+ * statements, or for its length. 25P02, a statement after one that failed, is a bug: the first failure says why.
+ */
+const awayStates = new Set(['25006', '25P03', '25P04']);
 /** Data exceptions, violated constraints, and limits of one row, such as a text too long for an index. */
 const dataClasses = new Set(['22', '23', '54']);
 const socketCodes = new Set([

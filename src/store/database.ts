@@ -1,10 +1,11 @@
 // Opens the database. Everything is schema-qualified and no session state is kept, so that a transaction
 // pooler may sit in between.
-import { Kysely, PostgresDialect, sql, type Dialect, type RawBuilder, type Transaction } from 'kysely';
+import { Kysely, sql, type Dialect, type RawBuilder, type Transaction } from 'kysely';
 import { Pool, types } from 'pg';
 import { columnParsers } from './column-types.ts';
 import { limitStatements } from './statement-limit.ts';
 import type { Tables } from './tables.ts';
+import { boundedTransactions } from './transaction-limit.ts';
 
 export type TablesTransaction = Transaction<Tables>;
 /** What a statement runs on: the pool, or the transaction it belongs to. */
@@ -45,10 +46,17 @@ export interface PostgresOptions {
   readonly onIdleError: (error: Error) => void;
   /** How long one statement may take; 30,000 when left out. */
   readonly statementTimeoutMs?: number;
+  /** How long a transaction may rest between two statements; 15,000 when left out. */
+  readonly transactionIdleMs?: number;
 }
 
 const connectTimeoutMs = 5_000;
 const defaultStatementTimeoutMs = 30_000;
+/**
+ * As long as a job's lock lasts. Who does not come to the next statement in that time is frozen or cut off and has lost
+ * the job as well; the one who takes it over would wait for these rows.
+ */
+const defaultTransactionIdleMs = 15_000;
 const idleTimeoutMs = 30_000;
 /** The system's own first look at a silent connection comes after two hours. */
 const keepAliveAfterMs = 10_000;
@@ -59,6 +67,7 @@ export function postgresDialect({
   applicationName,
   onIdleError,
   statementTimeoutMs = defaultStatementTimeoutMs,
+  transactionIdleMs = defaultTransactionIdleMs,
 }: PostgresOptions): Dialect {
   const pool = new Pool({
     connectionString: url,
@@ -79,5 +88,6 @@ export function postgresDialect({
   // the process; the next statement on it rejects, and that is how its user learns of it.
   pool.on('connect', (client) => client.on('error', () => undefined));
   // On the client's side: a pooler in between need not know the setting, and a frozen server is noticed too.
-  return new PostgresDialect({ pool: limitStatements({ pool, timeoutMs: statementTimeoutMs }) });
+  const limited = limitStatements({ pool, timeoutMs: statementTimeoutMs });
+  return boundedTransactions({ pool: limited, idleMs: transactionIdleMs });
 }

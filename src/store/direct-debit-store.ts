@@ -15,7 +15,8 @@ export async function upsertDirectDebits(
   return upsertListed(database, transaction, { ...list, table: 'direct_debits', rows });
 }
 
-function directDebitRow(directDebit: CanonicalDirectDebit): ListedRow {
+/** A direct debit as its table has it. */
+export function directDebitRow(directDebit: CanonicalDirectDebit): ListedRow {
   return {
     key: directDebit.directDebitId,
     columns: {

@@ -18,3 +18,23 @@ export async function lockEntity(database: Database, transaction: Executor, enti
     select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:${entityId}`}, 0))
   `.execute(transaction);
 }
+
+/** The same of several, for the one transaction at a time that needs so many: everybody else holds one alone. */
+export async function lockEntities(
+  database: Database,
+  transaction: Executor,
+  entityIds: readonly string[],
+): Promise<void> {
+  if (entityIds.length === 0) return;
+  await transaction
+    .selectFrom('entities')
+    .select('entity_id')
+    .where('entity_id', 'in', entityIds)
+    .orderBy('entity_id')
+    .forUpdate()
+    .execute();
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:`} || entity_id, 0))
+    from (select unnest(${entityIds}::text[]) as entity_id order by 1) as listed
+  `.execute(transaction);
+}

@@ -78,9 +78,9 @@ export async function applyEntityFacts(
     returning entity.xmax = 0 as inserted, entity.state,
       ${facts.state ? sql`entity.field_orders ->> 'state' = ${orderText(order)}` : sql`false`} as "stateWritten"
   `.execute(executor);
-  const applied = rows[0];
-  if (applied === undefined) throw new Error('an upsert of an entity gave no row');
-  return applied;
+  const row = rows[0];
+  if (row === undefined) throw new Error('an upsert of an entity gave no row');
+  return row;
 }
 
 export async function entityExists(executor: Executor, entityId: string): Promise<boolean> {
@@ -123,7 +123,23 @@ function fieldOrders(facts: EntityFacts, order: FactOrder): Record<string, strin
 
 /** Sorts by bytes as (time, key): the time is shifted so that years before 1970 sort too, and written to one width. */
 export function orderText({ ns, key }: FactOrder): string {
-  return ns === null ? `0:${key}` : `1:${String(ns + 2n ** 63n).padStart(20, '0')}:${key}`;
+  return ns === null ? `0:${key}` : `1:${String(ns + shiftNs).padStart(20, '0')}:${key}`;
+}
+const shiftNs = 2n ** 63n;
+
+/** Whether one report gave both; each of its groups of fields may have a time of its own. */
+export function isOfSameReport(left: string, right: string | undefined): boolean {
+  return keyIn(left) === keyIn(right ?? '');
+}
+
+function keyIn(order: string): string {
+  return order.replace(/^(?:0|1:\d{20}):/, '');
+}
+
+/** When Lean gave the reply that such a text names; the keys of replies begin with `reply:`. */
+export function replyNsOf(order: string | null): bigint | null {
+  const shifted = /^1:(\d{20}):reply:/.exec(order ?? '')?.[1];
+  return shifted === undefined ? null : BigInt(shifted) - shiftNs;
 }
 
 /** Which events came last: what has no time, or is no event, gives no mark and takes none away. */

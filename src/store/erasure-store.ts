@@ -189,6 +189,13 @@ async function rememberEntities(executor: Executor, entities: ReadonlySet<Learne
     .execute();
 }
 
+/** Of a connection of somebody who was erased: for good, since whoever connects anew gets another entity. */
+export async function isEntityErased(executor: Executor, entityId: string): Promise<boolean> {
+  const digest = await readDigestInUse(executor);
+  if (digest === null) return false;
+  return (await readErasures(executor, [digest('entity', entityId)])).size > 0;
+}
+
 export interface Subject {
   readonly kind: SubjectKind;
   readonly id: string;

@@ -23,6 +23,8 @@ export interface FactTable {
 export interface ReportedRow {
   readonly key: string;
   readonly fields: Readonly<Record<string, FieldValue>>;
+  /** Of groups, by the first field, that have a time of their own; the others stand where the report does. */
+  readonly ownNs?: Readonly<Record<string, bigint | null>>;
 }
 
 export interface ApplyReport {
@@ -57,7 +59,7 @@ async function writeRows(
   const target = database.table(table.name);
   const types = new Map(table.registers.flatMap((register) => Object.entries(register)));
   const names = [...types.keys()];
-  const records = rows.map((row) => recordOf(table, row, orderText(order)));
+  const records = rows.map((row) => recordOf(table, row, order));
   const definitions = names.map((name) => sql`${sql.ref(name)} ${sql.raw(travelling(types.get(name)))}`);
   const values = names.map((name) =>
     types.get(name) === 'bytea' ? sql`decode(${sql.ref(`item.${name}`)}, 'base64')` : sql.ref(`item.${name}`),
@@ -92,14 +94,20 @@ function travelling(type: FieldType | undefined): string {
   return type === undefined || type === 'bytea' ? 'text' : type;
 }
 
-function recordOf(table: FactTable, { key, fields }: ReportedRow, order: string): Record<string, unknown> {
+function recordOf(
+  table: FactTable,
+  { key, fields, ownNs }: ReportedRow,
+  order: FactOrder,
+): Record<string, unknown> {
   const given = table.registers
     .map((register) => leadOf(register))
     .filter((lead) => fields[lead] !== null && fields[lead] !== undefined);
   return {
     ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, asJson(value)])),
     [table.key]: key,
-    field_orders: Object.fromEntries(given.map((lead) => [lead, order])),
+    field_orders: Object.fromEntries(
+      given.map((lead) => [lead, orderText({ ...order, ns: ownNs?.[lead] ?? order.ns })]),
+    ),
   };
 }
 

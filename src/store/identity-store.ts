@@ -14,7 +14,8 @@ export async function upsertIdentities(
   return upsertListed(database, transaction, { ...list, table: 'identities', rows: items.map(identityRow) });
 }
 
-function identityRow(identity: CanonicalIdentity): ListedRow {
+/** An identity as its table has it. */
+export function identityRow(identity: CanonicalIdentity): ListedRow {
   return {
     key: identity.partyKey,
     columns: {

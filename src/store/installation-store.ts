@@ -33,11 +33,16 @@ export async function stampInstallation(database: Database, facts: InstallationF
 
 /** For a worker's start. Throws SCHEMA_OUTDATED or WRONG_INSTALLATION, or what the database throws. */
 export async function checkInstallation(database: Database, facts: InstallationFacts): Promise<string> {
+  await checkMigrated(database);
+  return compareInstallation(database, facts);
+}
+
+/** Throws SCHEMA_OUTDATED, or what the database throws. */
+export async function checkMigrated(database: Database): Promise<void> {
   const missing = await missingOf(database);
   if (missing.length > 0) {
     throw new AppError('SCHEMA_OUTDATED', `schema ${database.schema} lacks ${missing.join(', ')}`);
   }
-  return compareInstallation(database, facts);
 }
 
 async function missingOf(database: Database): Promise<string[]> {
@@ -76,15 +81,25 @@ async function compareInstallation(database: Database, facts: InstallationFacts)
   return row.installation_id;
 }
 
-/** Lets the application's role read the schema's views and nothing else; returns the views' names. */
-export async function grantViews(database: Database, role: string): Promise<string[]> {
-  const { rows } = await sql<{ name: string }>`
-    select table_name as name from information_schema.views
-    where table_schema = ${database.schema} order by table_name
-  `.execute(database.db);
+/** Null on a database that was never stamped. */
+export async function readRegion(database: Database): Promise<string | null> {
+  const row = await database.db.selectFrom('installation').select('region').executeTakeFirst();
+  return row?.region ?? null;
+}
+
+/** What is made for the application; any other view in the schema is somebody's own. */
+const applicationViews = [
+  'account_overview',
+  'booked_transactions',
+  'change_feed',
+  'current_balances',
+] as const;
+
+/** Lets the application's role read its views and nothing else; returns their names. */
+export async function grantViews(database: Database, role: string): Promise<readonly string[]> {
   await sql`grant usage on schema ${sql.id(database.schema)} to ${sql.id(role)}`.execute(database.db);
-  for (const { name } of rows) {
+  for (const name of applicationViews) {
     await sql`grant select on ${sql.id(database.schema, name)} to ${sql.id(role)}`.execute(database.db);
   }
-  return rows.map(({ name }) => name);
+  return applicationViews;
 }

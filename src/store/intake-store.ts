@@ -245,8 +245,10 @@ const replacedColumns = columnNames.filter(
 );
 const isSwept = sql`event.source = 'sweep'`;
 const isOtherBody = sql`event.payload_hash is distinct from excluded.payload_hash`;
+/** Lean listed the event to us with another body: whose the pushed one is, that does not prove. */
+const isOverruled = sql`${isSwept} and ${isOtherBody}`;
 /** A swept event whose pushed body says something else, or one that was refused for want of a proof it now has. */
-const isReopened = sql`(${isSwept} and ${isOtherBody})
+const isReopened = sql`(${isOverruled})
   or (event.failure_code = 'ENTITY_NOT_OURS' and excluded.proof = 'signature')`;
 
 /** Returns the rows it inserted or counted; a key is missing where the stored body says something else. */
@@ -273,6 +275,7 @@ async function upsertEvents(
       replay_count = event.replay_count + case when ${isReopened} then 1 else 0 end,
       tries = case when ${isReopened} then 0 else event.tries end,
       first_tried_at = case when ${isReopened} then null else event.first_tried_at end,
+      ownership_proven_at = case when ${isOverruled} then null else event.ownership_proven_at end,
       delivery_count = excluded.delivery_count + case when ${isSwept} then 0 else event.delivery_count end,
       proof = ${strongestProof('event.proof', 'excluded.proof')},
       source = 'webhook',

@@ -12,7 +12,7 @@ import { addCounts, nothingStored, type StoredCounts } from './stored-counts.ts'
 import { writeTolerantly } from './tolerant-write.ts';
 
 /** Each table with the column that ends its key; the other two are `entity_id` and `account_id`. */
-const keyColumns = {
+export const keyColumns = {
   identities: 'party_key',
   beneficiaries: 'beneficiary_id',
   direct_debits: 'direct_debit_id',

@@ -6,11 +6,13 @@ import type { Database } from './database.ts';
 import { schema0001 } from './schema-0001.ts';
 import { schema0002 } from './schema-0002.ts';
 import { schema0003 } from './schema-0003.ts';
+import { schema0004 } from './schema-0004.ts';
 
 const migrations: Readonly<Record<string, readonly string[]>> = {
   '0001-first-schema': schema0001,
   '0002-retention-and-erasure': schema0002,
   '0003-operators-and-all-data': schema0003,
+  '0004-trusted-bank-data': schema0004,
 };
 
 /** Runs what is missing and returns the names of what was run; throws MIGRATION_FAILED. */

@@ -15,7 +15,8 @@ export async function upsertScheduledPayments(
   return upsertListed(database, transaction, { ...list, table: 'scheduled_payments', rows });
 }
 
-function scheduledPaymentRow(scheduled: CanonicalScheduledPayment): ListedRow {
+/** A scheduled payment as its table has it. */
+export function scheduledPaymentRow(scheduled: CanonicalScheduledPayment): ListedRow {
   return {
     key: scheduled.scheduledPaymentId,
     columns: {

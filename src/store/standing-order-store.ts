@@ -15,7 +15,8 @@ export async function upsertStandingOrders(
   return upsertListed(database, transaction, { ...list, table: 'standing_orders', rows });
 }
 
-function standingOrderRow(order: CanonicalStandingOrder): ListedRow {
+/** A standing order as its table has it. */
+export function standingOrderRow(order: CanonicalStandingOrder): ListedRow {
   return {
     key: order.standingOrderId,
     columns: {

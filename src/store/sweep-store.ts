@@ -3,8 +3,11 @@
 import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
 
-/** `events`: Lean's list of events; `entities`: by date; `freshness`: refreshes of entities long not heard of. */
-export const sweepNames = ['events', 'entities', 'freshness'] as const;
+/**
+ * `events`: Lean's list of events; `banks`: its list of banks; `entities`: by date; `freshness`: refreshes of entities
+ * long not heard of.
+ */
+export const sweepNames = ['events', 'banks', 'entities', 'freshness'] as const;
 export type SweepName = (typeof sweepNames)[number];
 
 export interface SweepWindow {

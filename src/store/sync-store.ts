@@ -93,6 +93,23 @@ export async function hasReadHistory(executor: Executor, entityId: string): Prom
   return row !== undefined;
 }
 
+/** Whether a run that reads the entity itself again was asked for in these hours, by the database's clock. */
+export async function hasReread(
+  executor: Executor,
+  { entityId, hours }: { readonly entityId: string; readonly hours: number },
+): Promise<boolean> {
+  const row = await executor
+    .selectFrom('sync_runs')
+    .select('sync_id')
+    .where('entity_id', '=', entityId)
+    .where('reread_entity', '=', true)
+    .where('state', '<>', 'failed')
+    .where(sql<boolean>`created_at > now() - make_interval(hours => ${hours})`)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 async function upsertWaiting(
   transaction: Executor,
   waiting: Run | undefined,

@@ -66,6 +66,8 @@ export interface BalancesTable extends Stamped {
   amount: Decimal;
   credit_debit_indicator: string | null;
   credit_lines: Json;
+  /** Of the list; null on rows of a former version and where the list does not say. */
+  refreshed_at: OptionalInstant;
   normalizer_version: number;
   raw: Uint8Array;
   warnings: string[];
@@ -98,8 +100,16 @@ export interface TransactionsTable extends Stamped {
   refreshed_at: OptionalInstant;
   seen_sync_id: string | null;
   superseded_at: OptionalInstant;
+  /** Of the same account: the booking that this pending payment has become. */
   superseded_by: string | null;
   supersede_rule: string | null;
+  /** From 0 to 1; null where nothing had to be matched. */
+  supersede_confidence: Decimal | null;
+  /** When lists had it first and last, in Lean's time; null on rows of a former version. */
+  first_listed_at: OptionalInstant;
+  last_listed_at: OptionalInstant;
+  /** What `booked_at_text` says: `date` or `instant`. */
+  booked_at_precision: string | null;
   normalizer_version: number;
   raw: Uint8Array;
   warnings: string[];
@@ -125,4 +135,19 @@ export interface TransactionVersionsTable extends Stamped {
   raw: Uint8Array;
   event_key: string | null;
   replaced_at: Generated<Date>;
+  /** Which columns the next version has other values in; null where a former version's worker kept the row. */
+  changed_columns: string[] | null;
+  /** `listed`: Lean gave other content; `renormalized`: a newer normalizer read the same text otherwise. */
+  rule: ColumnType<'listed' | 'renormalized', string | undefined, string>;
+  amount_minor: Decimal | null;
+  booked_at: OptionalInstant;
+  booked_at_precision: string | null;
+  value_at: OptionalInstant;
+  transaction_type: string | null;
+  merchant_name: string | null;
+  merchant_category_code: string | null;
+  counterparty: OptionalJson;
+  category: string | null;
+  refreshed_at: OptionalInstant;
+  warnings: string[] | null;
 }

@@ -1,4 +1,4 @@
-// The tables as kysely sees them, one interface a table; the SQL beside it is `schema-0001.ts` to `schema-0003.ts`.
+// The tables as kysely sees them, one interface a table; the SQL beside it is `schema-0001.ts` to `schema-0004.ts`.
 // Here the tables of events, of the change feed and of operations; the others stand beside it by subject.
 import type { ColumnType, Generated } from 'kysely';
 import type { Instant, Json, OptionalInstant, Stamped } from './table-columns.ts';

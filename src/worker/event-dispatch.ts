@@ -7,41 +7,91 @@ import { onEntityCreated, onEntityReconnected, onEntityUpdated } from './event-h
 import { onRefreshUpdated } from './event-handlers-refresh.ts';
 import { onResultsReady } from './event-handlers-results.ts';
 
+export interface EventType {
+  /** Null: recorded. */
+  readonly handler: EventHandler | null;
+  /** What the service does with it, for the table of docs/lean-events-and-errors.md. */
+  readonly does: string;
+}
+
+const recorded: EventType = {
+  handler: null,
+  does: 'Kept, marked `ignored`, and announced by its type (`event.recorded`). Nothing is fetched.',
+};
+
 /** Only bank data is handled; payments are another system's business. */
-export const eventTypes: ReadonlyMap<string, EventHandler | 'recorded'> = new Map<
-  string,
-  EventHandler | 'recorded'
->([
-  ['entity.created', onEntityCreated],
-  ['entity.updated', onEntityUpdated],
-  ['entity.reconnected', onEntityReconnected],
-  ['entity.data.refresh.updated', onRefreshUpdated],
-  ['results.ready', onResultsReady],
-  ['bank.availability.updated', onBankAvailability],
-  ['consent.status.updated', onConsentUpdated],
-  ['payment.created', 'recorded'],
-  ['payment.updated', 'recorded'],
-  ['payment.transaction', 'recorded'],
-  ['payment.reconciliation.updated', 'recorded'],
-  ['payment_intent.created', 'recorded'],
-  ['payment_intent.expired', 'recorded'],
-  ['bulk_payment_intent.created', 'recorded'],
-  ['bulk_payment_intent.updated', 'recorded'],
-  ['payment_source.created', 'recorded'],
-  ['payment_source.updated', 'recorded'],
-  ['payment_source.beneficiary.created', 'recorded'],
-  ['payment_source.beneficiary.updated', 'recorded'],
-  ['transaction.account', 'recorded'],
-  ['transaction.account.post_process', 'recorded'],
+export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventType>([
+  [
+    'entity.created',
+    {
+      handler: onEntityCreated,
+      does: 'The entity is kept and announced (`entity.connected`). Its data is fetched when its first refresh has finished; in the v1 dialect at once.',
+    },
+  ],
+  [
+    'entity.updated',
+    {
+      handler: onEntityUpdated,
+      does: 'Bank and permissions are taken over and the entity is active again; Lean is asked for it, its consents and its data. With no permission left it is `action_required`: its syncs stop and `entity.action_required` says so.',
+    },
+  ],
+  [
+    'entity.reconnected',
+    {
+      handler: onEntityReconnected,
+      does: 'The entity is active again (`entity.connected`), and it and its data are read again.',
+    },
+  ],
+  [
+    'entity.data.refresh.updated',
+    {
+      handler: onRefreshUpdated,
+      does: 'With `FINISHED` or `OK` a sync fetches what the refresh says is there; the first one of an entity reads its whole history, and once a day the entity and its consents are read too. Any other status writes down only that the entity lives.',
+    },
+  ],
+  [
+    'results.ready',
+    {
+      handler: onResultsReady,
+      does: 'The answer that Lean had promised under this id is fetched. An id nobody here asked for stays open for an hour and is then `ignored`, `RESULTS_UNKNOWN`.',
+    },
+  ],
+  [
+    'bank.availability.updated',
+    {
+      handler: onBankAvailability,
+      does: 'Syncs of that bank pause, or go on at once when it is back; `bank.updated` says so. Other banks are not held up.',
+    },
+  ],
+  [
+    'consent.status.updated',
+    {
+      handler: onConsentUpdated,
+      does: 'The consent is kept (`consent.updated`) and its entity is read again: what follows for the entity is Lean’s to say.',
+    },
+  ],
+  ['payment.created', recorded],
+  ['payment.updated', recorded],
+  ['payment.transaction', recorded],
+  ['payment.reconciliation.updated', recorded],
+  ['payment_intent.created', recorded],
+  ['payment_intent.expired', recorded],
+  ['bulk_payment_intent.created', recorded],
+  ['bulk_payment_intent.updated', recorded],
+  ['payment_source.created', recorded],
+  ['payment_source.updated', recorded],
+  ['payment_source.beneficiary.created', recorded],
+  ['payment_source.beneficiary.updated', recorded],
+  ['transaction.account', recorded],
+  ['transaction.account.post_process', recorded],
   // Named by third parties only.
-  ['bank.availability.new', 'recorded'],
-  ['consent.authorised', 'recorded'],
-  ['payment.account-on-file.updated', 'recorded'],
+  ['bank.availability.new', recorded],
+  ['consent.authorised', recorded],
+  ['payment.account-on-file.updated', recorded],
 ]);
 
 export function handlerFor(type: string): EventHandler | null {
-  const done = eventTypes.get(type);
-  return done === undefined || done === 'recorded' ? null : done;
+  return eventTypes.get(type)?.handler ?? null;
 }
 
 export function isHandled(type: string): boolean {

@@ -4,6 +4,7 @@ import { normalizeConsent } from '../lean/normalize-consent.ts';
 import { wireConsentSchema } from '../lean/wire-consent.ts';
 import { appendChanges } from '../store/change-store.ts';
 import { findConsentOwner, upsertConsents } from '../store/consent-store.ts';
+import { lockEntity } from '../store/entity-lock.ts';
 import { requestSync } from '../store/sync-store.ts';
 import {
   followSync,
@@ -23,6 +24,8 @@ export async function onConsentUpdated(context: HandlerContext): Promise<Handler
     return { kind: 'concluded', conclusion: { state: 'ignored', failureCode: 'ENTITY_NOT_OURS' } };
   }
   const { entityId, customerId } = owner;
+  // Before the consent's own row is locked, as everybody does it who has both.
+  if (entityId !== null) await lockEntity(database, transaction, entityId);
   await upsertConsents(database, transaction, {
     entityId,
     customerId,

@@ -3,8 +3,10 @@
 import { normalizeEntity } from '../lean/normalize-entity.ts';
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { appendChanges } from '../store/change-store.ts';
-import { applyEntityFacts, type EntityState } from '../store/entity-store.ts';
+import { applyEntityFacts } from '../store/entity-store.ts';
+import type { KnownEntity } from '../store/listed-entity-store.ts';
 import { hasReadHistory, requestSync } from '../store/sync-store.ts';
+import { active, applyEntityWord, revoked } from './entity-state.ts';
 import {
   followSync,
   orderOf,
@@ -28,7 +30,9 @@ export async function onEntityCreated(context: HandlerContext): Promise<HandlerA
       details: { bankIdentifier: entity.bankIdentifier, permissions: entity.permissions?.length ?? null },
     },
   ]);
-  return processed(await fetchConnected(context, entity));
+  return processed(
+    await fetchConnected(context, entity, { rereadEntity: context.envelope.timestamp === null }),
+  );
 }
 
 export async function onEntityUpdated(context: HandlerContext): Promise<HandlerAnswer> {
@@ -36,22 +40,17 @@ export async function onEntityUpdated(context: HandlerContext): Promise<HandlerA
   const { permissions } = entity;
   const isRevoked = permissions?.length === 0;
   const state = permissions === null ? null : isRevoked ? revoked : active;
-  const applied = await applyEntityFacts(context.database, context.transaction, {
-    facts: { ...entity, state },
+  const { former } = await applyEntityWord(context.database, context.transaction, {
+    facts: entity,
     order: orderOf(context),
+    state,
+    eventKey: context.event.eventKey,
   });
-  if (isRevoked && applied.state === revoked.state) {
-    await appendChanges(context.transaction, [
-      {
-        change: 'entity.action_required',
-        entityId: entity.entityId,
-        customerId: entity.customerId,
-        eventKey: context.event.eventKey,
-        details: { reason: revoked.reason },
-      },
-    ]);
-  }
-  return processed(await (isRevoked ? rereadUndated(context, entity) : fetchConnected(context, entity)));
+  if (isRevoked && !isInDoubt(context, former)) return processed();
+  // Also a consent that is over may leave its permissions in the event: only Lean, asked now, knows.
+  return processed(
+    await (isRevoked ? reread(context, entity) : fetchConnected(context, entity, { rereadEntity: true })),
+  );
 }
 
 /** Says neither bank nor permissions, and whatever had stopped the entity is over: so everything is read again. */
@@ -72,18 +71,32 @@ export async function onEntityReconnected(context: HandlerContext): Promise<Hand
   return processed(await reread(context, entity));
 }
 
-const active: EntityState = { state: 'active', reason: null };
-/** An update that leaves no permission is how Lean tells of a consent taken back. */
-const revoked = { state: 'action_required', reason: 'PERMISSIONS_REVOKED' } as const satisfies EntityState;
-
 interface NamedEntity {
   readonly entityId: string;
   readonly customerId: string | null;
 }
 
+/** As long as a call to Lean lasts at most. */
+const longestCallNs = 150_000_000_000n;
+
+/**
+ * Whether Lean's own word must be fetched: the event has no time and so no place in the order, or it is of about the
+ * moment of a reply, which may have been made before it or after it.
+ */
+function isInDoubt({ envelope: { timestamp } }: HandlerContext, former: KnownEntity | undefined): boolean {
+  if (timestamp === null) return true;
+  const replyNs = former?.permissionsReplyNs ?? null;
+  if (replyNs === null) return false;
+  return timestamp.ns > replyNs - longestCallNs && timestamp.ns < replyNs + longestCallNs;
+}
+
 /** In v2 the data comes with the refresh that Lean tells of later; in v1 this event is all that ever comes. */
-async function fetchConnected(context: HandlerContext, entity: NamedEntity): Promise<FollowUps> {
-  if (context.apiVersion === 'v2') return rereadUndated(context, entity);
+async function fetchConnected(
+  context: HandlerContext,
+  entity: NamedEntity,
+  { rereadEntity }: { readonly rereadEntity: boolean },
+): Promise<FollowUps> {
+  if (context.apiVersion === 'v2') return rereadEntity ? reread(context, entity) : {};
   const { entityId, customerId } = entity;
   const isFirst = !(await hasReadHistory(context.transaction, entityId));
   const requested = await requestSync(context.database, context.transaction, {
@@ -93,14 +106,9 @@ async function fetchConnected(context: HandlerContext, entity: NamedEntity): Pro
     eventKey: context.event.eventKey,
     dataStatus: null,
     fullHistory: isFirst,
-    rereadEntity: context.envelope.timestamp === null,
+    rereadEntity,
   });
   return followSync(requested);
-}
-
-/** An event without a time has no place in the order, so Lean's own word is fetched. */
-async function rereadUndated(context: HandlerContext, entity: NamedEntity): Promise<FollowUps> {
-  return context.envelope.timestamp === null ? reread(context, entity) : {};
 }
 
 async function reread(context: HandlerContext, { entityId, customerId }: NamedEntity): Promise<FollowUps> {

@@ -2,8 +2,8 @@
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { isTerminalRefresh } from '../lean/wire-refresh.ts';
 import { recordTerminalRefresh } from '../store/entity-refresh-store.ts';
-import { applyEntityFacts } from '../store/entity-store.ts';
-import { hasReadHistory, requestSync } from '../store/sync-store.ts';
+import { hasReadHistory, hasReread, requestSync } from '../store/sync-store.ts';
+import { applyEntityWord } from './entity-state.ts';
 import {
   followSync,
   orderOf,
@@ -13,24 +13,29 @@ import {
   type HandlerContext,
 } from './event-handler.ts';
 
+/** Consents come whole with the entity alone, and no list has their events: so often it is read again with its data. */
+const rereadEveryHours = 24;
+
 export async function onRefreshUpdated(context: HandlerContext): Promise<HandlerAnswer> {
   const { database, transaction, event, envelope } = context;
   const refresh = readPayload(webhookPayloadSchemas['entity.data.refresh.updated'], envelope);
   const { entity_id: entityId, customer_id: customerId } = refresh;
   const facts = { entityId, customerId, appUserId: refresh.app_user_id };
-  await applyEntityFacts(database, transaction, { facts, order: orderOf(context) });
+  const { eventKey } = event;
+  await applyEntityWord(database, transaction, { facts, order: orderOf(context), state: null, eventKey });
   if (!isTerminalRefresh(refresh.status)) return processed();
   const ended = { entityId, refreshId: refresh.refresh_id, at: envelope.timestamp };
   await recordTerminalRefresh(database, transaction, ended);
   const isFirst = !(await hasReadHistory(transaction, entityId));
+  const isRecent = await hasReread(transaction, { entityId, hours: rereadEveryHours });
   const requested = await requestSync(database, transaction, {
     entityId,
     customerId,
     reason: isFirst ? 'first' : 'refresh',
-    eventKey: event.eventKey,
+    eventKey,
     dataStatus: refresh.data_status,
     fullHistory: isFirst,
-    rereadEntity: envelope.timestamp === null,
+    rereadEntity: envelope.timestamp === null || !isRecent,
   });
   return processed(followSync(requested));
 }

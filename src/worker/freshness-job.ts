@@ -3,6 +3,7 @@
 import type { Instant } from '../core/instant.ts';
 import { readInstant } from '../core/local-date.ts';
 import { unreadableReply, type LeanFailure } from '../lean/lean-failures.ts';
+import type { CallFacts } from '../lean/lean-reply.ts';
 import { isTerminalRefresh, type WireRefresh } from '../lean/wire-refresh.ts';
 import {
   postponeFreshness,
@@ -17,6 +18,7 @@ import type { BankGate } from './bank-gate.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import type { JobReport } from './job-report.ts';
 import { reportLeanCall } from './lean-call-report.ts';
+import { replyOrder } from './reply-order.ts';
 import { stopEntity } from './stopped-entity.ts';
 import type { SweepDeps } from './sweep-parts.ts';
 
@@ -27,6 +29,7 @@ export interface FreshnessDeps extends SweepDeps {
 export type FreshnessJob = (entityId: string, signal: AbortSignal) => Promise<JobReport>;
 
 const done = { kind: 'done' } as const;
+const nothingNew = { verdict: done, outcome: 'nothing_new' } as const;
 const operation = 'freshness';
 const afterFailureMs = 3_600_000;
 const rateLimitedMs = 30_000;
@@ -46,9 +49,13 @@ export function createFreshnessJob(deps: FreshnessDeps): FreshnessJob {
     reportLeanCall(deps, { facts: reply.facts, outcome: failure?.code ?? 'ok' });
     // That Lean answers says nothing of the bank.
     if (failure !== null) await bankGate.learn(entity.bankIdentifier, failure);
-    if (reply.kind !== 'ok') return { ...(await settle(deps, entity, failure)), operation };
-    const newest = newestTerminal(reply.items.map(({ wire }) => wire));
-    if (newest === null) return { verdict: done, outcome: 'nothing_new', operation };
+    if (reply.kind !== 'ok')
+      return { ...(await settle(deps, entity, { failure, facts: reply.facts })), operation };
+    const refreshes = reply.items.map(({ wire }) => wire);
+    const newest = newestTerminal(refreshes);
+    // Only what has ended counts as heard of; the end of this one may be lost as well.
+    const isUnderWay = refreshes.some(({ status }) => status === 'PENDING');
+    if (newest === null) return { ...(isUnderWay ? await postpone(deps, entityId) : nothingNew), operation };
     return { ...(await follow(deps, entity, newest)), operation };
   };
 }
@@ -61,15 +68,15 @@ async function postpone({ database, staleMs }: FreshnessDeps, entityId: string):
 async function settle(
   deps: FreshnessDeps,
   { entityId, customerId }: AskedEntity,
-  failure: LeanFailure | null,
+  { failure, facts }: { readonly failure: LeanFailure | null; readonly facts: CallFacts },
 ): Promise<JobReport> {
   if (failure === null) return postpone(deps, entityId);
   const { database, now } = deps;
   const { code, action, retryClass, retryAfterMs } = failure;
   if (action === 'stop_entity') {
-    await database.transaction((transaction) =>
-      stopEntity(database, transaction, { entityId, customerId, failure, now: now(), orderKey: 'freshness' }),
-    );
+    const order = replyOrder({ at: failure.at, facts, now: now(), key: 'freshness' });
+    const stopped = { entityId, customerId, failure, order };
+    await database.transaction((transaction) => stopEntity(database, transaction, stopped));
     return { verdict: done, outcome: code };
   }
   if (retryClass === 'lean_rate_limit') {
@@ -114,10 +121,11 @@ async function follow(
       eventKey: null,
       dataStatus: null,
       fullHistory: isFirst,
-      rereadEntity: false,
+      // Whoever missed this may have missed what became of the entity too.
+      rereadEntity: true,
     });
   });
-  if (requested === null) return { verdict: done, outcome: 'nothing_new' };
+  if (requested === null) return nothingNew;
   metrics.sweepFound.inc({ kind: 'refreshes' });
   if (requested.closed !== null) reportClosedRun(deps, requested.closed);
   try {

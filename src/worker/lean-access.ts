@@ -4,7 +4,7 @@ import { readSecretFile, type Config } from '../config/load-config.ts';
 import { AppError } from '../core/app-error.ts';
 import { createLeanClient, type LeanClient } from '../lean/lean-client.ts';
 import { leanApiUrl, leanAuthUrl } from '../lean/lean-hosts.ts';
-import type { LeanMaterial } from '../lean/lean-http.ts';
+import type { LeanLimits, LeanMaterial } from '../lean/lean-http.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { loadCaBundle, loadKeyPair } from '../tls/tls-material.ts';
@@ -14,9 +14,15 @@ interface LeanAccessOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'materialReloads' | 'certificateExpirySeconds'>;
+  /** In the place of the worker's own. */
+  readonly limits?: Partial<LeanLimits>;
+  /** Between two looks at the files; 15,000 when left out. */
+  readonly lookEveryMs?: number;
 }
 
 export interface LeanAccess {
+  /** Where its calls go. */
+  readonly apiUrl: string;
   readonly client: LeanClient;
   close(): Promise<void>;
 }
@@ -24,7 +30,9 @@ export interface LeanAccess {
 const material = 'lean_client';
 
 /** Throws TLS_MATERIAL_INVALID, LEAN_MATERIAL_INVALID or CONFIG_INVALID. */
-export async function openLeanAccess({ config, logger, metrics }: LeanAccessOptions): Promise<LeanAccess> {
+export async function openLeanAccess(options: LeanAccessOptions): Promise<LeanAccess> {
+  const { config, logger, metrics } = options;
+  const looks = options.lookEveryMs === undefined ? {} : { intervalMs: options.lookEveryMs };
   const { LEAN_ENVIRONMENT: environment, LEAN_REGION: region, LEAN_APP_TOKEN: appToken } = config;
   if (environment === undefined || region === undefined || appToken === undefined) {
     throw new AppError('CONFIG_INVALID', 'LEAN_ENVIRONMENT, LEAN_REGION and LEAN_APP_TOKEN are required');
@@ -43,9 +51,10 @@ export async function openLeanAccess({ config, logger, metrics }: LeanAccessOpti
     clientSecret: config.LEAN_CLIENT_SECRET,
     apiVersion: config.LEAN_API_VERSION,
     region,
+    limits: options.limits,
     material: await loadMaterial({ config, metrics }),
   });
-  const secretWatch = watchClientSecret({ config, metrics, logger }, client);
+  const secretWatch = watchClientSecret(options, client, looks);
   const { LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE } = config;
   const files = [LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE].filter((file) => file !== undefined);
   const reloaded = createReport(material, { logger, metrics });
@@ -59,8 +68,9 @@ export async function openLeanAccess({ config, logger, metrics }: LeanAccessOpti
   };
   const load = () => loadMaterial({ config, metrics });
   const onError = (error: unknown) => reloaded('refused', error);
-  const watch = files.length === 0 ? null : watchMaterial({ files, load, onChange, onError });
+  const watch = files.length === 0 ? null : watchMaterial({ ...looks, files, load, onChange, onError });
   return {
+    apiUrl,
     client,
     async close() {
       watch?.close();
@@ -81,11 +91,13 @@ function createReport(name: string, { logger, metrics }: Pick<LeanAccessOptions,
 function watchClientSecret(
   { config, logger, metrics }: LeanAccessOptions,
   client: LeanClient,
+  looks: { readonly intervalMs?: number },
 ): MaterialWatch | null {
   const file = config.secretFiles.LEAN_CLIENT_SECRET;
   if (file === undefined) return null;
   const report = createReport('lean_client_secret', { logger, metrics });
   return watchMaterial({
+    ...looks,
     files: [file],
     async load() {
       const parsed = printableText.safeParse(readSecretFile('LEAN_CLIENT_SECRET', file));

@@ -59,12 +59,12 @@ export async function startRedisCheck(options: RedisCheckOptions): Promise<Redis
 
 /** True when a production's Redis is known to evict. */
 async function reportConcerns({ url, isProduction, logger }: RedisCheckOptions): Promise<boolean> {
-  const concerns = redisConcerns(await readRedisFacts({ url, deadlineMs: firstDeadlineMs }));
-  for (const { code, problem } of concerns) {
-    const refused = isProduction && code === 'REDIS_EVICTS';
-    if (!refused) logger.write('config_warning', { variable: 'REDIS_URL', failure_code: code, problem });
+  const facts = await readRedisFacts({ url, deadlineMs: firstDeadlineMs });
+  const concerns = redisConcerns(facts, { isProduction });
+  for (const { code, isRefused, problem } of concerns) {
+    if (!isRefused) logger.write('config_warning', { variable: 'REDIS_URL', failure_code: code, problem });
   }
-  return isProduction && concerns.some(({ code }) => code === 'REDIS_EVICTS');
+  return concerns.some(({ isRefused }) => isRefused);
 }
 
 function ignoreAbsence(error: unknown): void {

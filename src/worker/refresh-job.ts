@@ -2,6 +2,7 @@
 // by the freshness sweep; nothing is fetched here.
 import { decideRetry } from '../core/retry-policy.ts';
 import { unreadableReply, type LeanFailure } from '../lean/lean-failures.ts';
+import type { CallFacts } from '../lean/lean-reply.ts';
 import { readAskedEntity, type AskedEntity } from '../store/entity-refresh-store.ts';
 import {
   concludeRefreshRequest,
@@ -16,6 +17,7 @@ import type { SyncQueueJob } from '../queue/work-queues.ts';
 import type { FreshnessDeps } from './freshness-job.ts';
 import type { JobReport } from './job-report.ts';
 import { reportLeanCall } from './lean-call-report.ts';
+import { replyOrder } from './reply-order.ts';
 import { stopEntity } from './stopped-entity.ts';
 
 export interface RefreshJobData {
@@ -54,7 +56,8 @@ export function createRefreshJob(deps: FreshnessDeps): RefreshJob {
     // That Lean takes it says nothing of the bank.
     if (failure !== null) await bankGate.learn(entity.bankIdentifier, failure);
     if (reply.kind === 'ok') return { ...(await started(deps, request, reply.refreshId)), operation };
-    return { ...(await settle(deps, request, failure ?? unreadableReply(null))), operation };
+    const settled = { failure: failure ?? unreadableReply(null), facts: reply.facts };
+    return { ...(await settle(deps, request, settled)), operation };
   };
 }
 
@@ -126,14 +129,14 @@ async function conclude(
 async function settle(
   deps: FreshnessDeps,
   request: RefreshRequest,
-  failure: LeanFailure,
+  { failure, facts }: { readonly failure: LeanFailure; readonly facts: CallFacts },
 ): Promise<JobReport> {
   const { database, random, now } = deps;
   const { requestId, entityId, customerId, attempts } = request;
   const { code, action, retryClass, retryAfterMs } = failure;
   if (action === 'stop_entity') {
-    const orderKey = `refresh:${requestId}`;
-    const stopped = { entityId, customerId, failure, now: now(), orderKey };
+    const order = replyOrder({ at: failure.at, facts, now: now(), key: `refresh:${requestId}` });
+    const stopped = { entityId, customerId, failure, order };
     await database.transaction((transaction) => stopEntity(database, transaction, stopped));
     return conclude(deps, request, code);
   }

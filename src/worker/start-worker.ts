@@ -158,7 +158,6 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
 
 function startSweeps(parts: Parts, opened: Opened): void {
   const { config, openedDatabase: database, syncQueue, plan, logger, metrics, sweeps } = parts;
-  logger.write('sweeps', { in_force: plan.inForce.join(', '), recovers: plan.recovers });
   const staleMs = staleMsOf(config.SYNC_STALE_HOURS);
   const timer = startSweepTimer({ database, syncQueue, plan, staleMs, logger, metrics, ...sweeps });
   opened.add(() => timer.close());

@@ -1,22 +1,24 @@
-// One page of Lean's entities by date: one whose `entity.created` was lost is found, and one that Lean has removed,
-// of which no webhook tells, is ended. Consents are taken along. Nothing of somebody erased is kept.
-import type { CanonicalConsent } from '../core/canonical-access.ts';
-import type { CanonicalEntity } from '../core/canonical.ts';
-import { readInstant } from '../core/local-date.ts';
+// One page of Lean's entities by date: one whose `entity.created` was lost is found, one whose `entity.updated` was lost
+// is brought up to date, and one that Lean has removed, of which no webhook tells, is ended. Consents are taken along.
+// Nothing of somebody erased is kept.
 import { unreadableReply } from '../lean/lean-failures.ts';
-import { readConsents } from '../lean/lean-things.ts';
-import { normalizeConsents } from '../lean/normalize-consent.ts';
-import { normalizeEntity } from '../lean/normalize-entity.ts';
 import type { WireItem } from '../lean/read-list.ts';
 import type { WireEntity } from '../lean/wire-entity.ts';
-import { appendChanges } from '../store/change-store.ts';
-import { upsertConsents } from '../store/consent-store.ts';
+import { readBankNames } from '../store/bank-store.ts';
 import type { TablesTransaction } from '../store/database.ts';
-import { applyEntityFacts, type EntityState, type FactOrder } from '../store/entity-store.ts';
+import type { FactOrder } from '../store/entity-store.ts';
 import { judgeListedEntities } from '../store/listed-entity-store.ts';
 import { requestSync } from '../store/sync-store.ts';
-import { stopEntity } from './stopped-entity.ts';
-import type { SweepDeps, SweepPage, SweepReply, SweptPage } from './sweep-parts.ts';
+import { newsOf, readListed } from './listed-entity.ts';
+import { applyNews, nameBank, storeConsents, type FollowedEntity } from './listed-entity-rows.ts';
+import { replyOrder } from './reply-order.ts';
+import {
+  nothingSwept,
+  type SweepDeps,
+  type SweepPage,
+  type SweepReply,
+  type SweptPage,
+} from './sweep-parts.ts';
 import { daysAround, settledMs } from './sweep-plan.ts';
 
 export async function readEntitiesPage(
@@ -29,36 +31,13 @@ export async function readEntitiesPage(
   if (reply.kind === 'failed') return reply;
   if (reply.kind === 'pending') return { kind: 'failed', failure: unreadableReply(null), facts };
   const at = reply.timestamp ?? reply.httpDate;
-  const order: FactOrder = {
-    ns: at?.ns ?? BigInt(deps.now().getTime()) * 1_000_000n,
-    key: `reply:entities:${progress.revision}`,
-    source: 'reply',
-  };
+  const order = replyOrder({ at, facts, now: deps.now(), key: `entities:${progress.revision}` });
   return {
     kind: 'page',
     isLastPage: reply.isLastPage,
     unreadable: reply.unreadable.length,
     facts,
     store: (transaction) => storeEntities(deps, transaction, { items: reply.items, order }),
-  };
-}
-
-interface Listed {
-  readonly entity: CanonicalEntity;
-  readonly consents: readonly CanonicalConsent[];
-  readonly connectedNs: bigint | null;
-  /** Lean has taken it away. */
-  readonly isGone: boolean;
-}
-
-function readListed({ wire, raw }: WireItem<WireEntity>): Listed {
-  const entity = normalizeEntity(wire);
-  const consents = normalizeConsents(readConsents(raw).items);
-  return {
-    entity,
-    consents,
-    connectedNs: readInstant(wire.created_at)?.ns ?? null,
-    isGone: wire.status === 'DELETED' || wire.status === 'REMOVED',
   };
 }
 
@@ -78,91 +57,57 @@ async function storeEntities(
     connectedNs,
   }));
   const { known, erased } = await judgeListedEntities(database, transaction, facts);
-  const ours = listed.filter(({ entity }) => !erased.has(entity.entityId));
-  const found: CanonicalEntity[] = [];
-  let ended = 0;
+  const names = await readBankNames(
+    transaction,
+    listed.flatMap(({ entity: { bankIdentifier } }) => bankIdentifier ?? []),
+  );
   const settledNs = BigInt(deps.now().getTime() - settledMs) * 1_000_000n;
-  for (const { entity, isGone, connectedNs } of ours) {
-    const state = known.get(entity.entityId);
-    if (isGone && state !== undefined && state !== 'ended') {
-      ended += (await endEntity(deps, transaction, { entity, order })) ? 1 : 0;
-    } else if (!isGone && state === undefined && (connectedNs ?? 0n) <= settledNs) {
-      await addEntity(deps, transaction, { entity, order });
-      found.push(entity);
+  const followed: FollowedEntity[] = [];
+  const reread: FollowedEntity[] = [];
+  let found = 0;
+  for (const one of listed) {
+    const { entityId } = one.entity;
+    if (erased.has(entityId)) continue;
+    const before = known.get(entityId);
+    // Only the webhook that never came has the bank's name in it, so the list of banks gives it.
+    const name = names.get(one.entity.bankIdentifier ?? '') ?? null;
+    const given = { listed: one, order, bankName: before?.bankName == null ? name : null };
+    const applied = await applyNews(deps, transaction, {
+      ...given,
+      news: newsOf(one, { known: before, settledNs }),
+    });
+    if (before !== undefined) await nameBank(deps, transaction, { ...given, known: before });
+    const changedConsents = await storeConsents(deps, transaction, { ...given, settledNs });
+    if (changedConsents > 0 && before?.state !== 'ended') {
+      reread.push({ entityId, customerId: one.entity.customerId, isNew: false });
     }
+    found += applied.found + changedConsents;
+    followed.push(...applied.followed);
   }
-  await storeConsents(deps, transaction, { listed: ours, order });
-  const next = await followFound(deps, transaction, found);
-  return { found: found.length + ended, openEvents: [], ...next };
+  // With refreshes, Lean is asked whether there is anything to fetch yet; its own fetching may be under way.
+  const { hasRefreshes } = deps;
+  const askedEntities = hasRefreshes ? followed.map(({ entityId }) => entityId) : [];
+  const syncIds = await requestSyncs(deps, transaction, hasRefreshes ? reread : [...followed, ...reread]);
+  return { ...nothingSwept, found, askedEntities, syncIds };
 }
 
-async function storeConsents(
-  { database, keyRing }: SweepDeps,
-  transaction: TablesTransaction,
-  { listed, order }: { readonly listed: readonly Listed[]; readonly order: FactOrder },
-): Promise<void> {
-  for (const { entity, consents, isGone } of listed) {
-    if (isGone || consents.length === 0) continue;
-    const { entityId, customerId } = entity;
-    const given = { entityId, customerId, consents, order, source: 'item', keyRing } as const;
-    await upsertConsents(database, transaction, given);
-  }
-}
-
-interface OrderedEntity {
-  readonly entity: CanonicalEntity;
-  readonly order: FactOrder;
-}
-
-async function endEntity(
-  { database, now }: SweepDeps,
-  transaction: TablesTransaction,
-  { entity: { entityId, customerId }, order: { key } }: OrderedEntity,
-): Promise<boolean> {
-  const failure = { code: 'LEAN_ENTITY_UNKNOWN', reconnectId: null } as const;
-  return stopEntity(database, transaction, { entityId, customerId, failure, now: now(), orderKey: key });
-}
-
-async function addEntity(
+async function requestSyncs(
   { database }: SweepDeps,
   transaction: TablesTransaction,
-  { entity, order }: OrderedEntity,
-): Promise<void> {
-  const { entityId, customerId, bankIdentifier, permissions } = entity;
-  const state: EntityState =
-    permissions?.length === 0
-      ? { state: 'action_required', reason: 'PERMISSIONS_REVOKED' }
-      : { state: 'active', reason: null };
-  await applyEntityFacts(database, transaction, { facts: { ...entity, state }, order });
-  await appendChanges(transaction, [
-    {
-      change: 'entity.connected',
-      entityId,
-      customerId,
-      details: { bankIdentifier, permissions: permissions?.length ?? null, source: 'sweep' },
-    },
-  ]);
-}
-
-/** With refreshes, Lean is asked whether there is anything to fetch yet; its own fetching may be under way. */
-async function followFound(
-  { database, hasRefreshes }: SweepDeps,
-  transaction: TablesTransaction,
-  found: readonly CanonicalEntity[],
-): Promise<Pick<SweptPage, 'askedEntities' | 'syncIds'>> {
-  if (hasRefreshes) return { askedEntities: found.map(({ entityId }) => entityId), syncIds: [] };
+  entities: readonly FollowedEntity[],
+): Promise<readonly string[]> {
   const syncIds: string[] = [];
-  for (const { entityId, customerId } of found) {
+  for (const { entityId, customerId, isNew } of entities) {
     const { syncId } = await requestSync(database, transaction, {
       entityId,
       customerId,
       reason: 'sweep',
       eventKey: null,
       dataStatus: null,
-      fullHistory: true,
-      rereadEntity: false,
+      fullHistory: isNew,
+      rereadEntity: !isNew,
     });
     syncIds.push(syncId);
   }
-  return { askedEntities: [], syncIds };
+  return syncIds;
 }

@@ -3,7 +3,7 @@
 import { unreadableReply } from '../lean/lean-failures.ts';
 import { insertSweptEvents } from '../store/swept-event-store.ts';
 import { readDelivery } from './intake-job.ts';
-import type { SweepDeps, SweepPage, SweepReply } from './sweep-parts.ts';
+import { nothingSwept, type SweepDeps, type SweepPage, type SweepReply } from './sweep-parts.ts';
 
 export async function readEventsPage(
   { database, lean, keyRing, eventKeyKeepDays, metrics, now }: SweepDeps,
@@ -31,7 +31,7 @@ export async function readEventsPage(
         eventKeyKeepDays,
       });
       for (const { state } of found) if (state !== 'received') metrics.events.inc({ state });
-      return { found: found.length, openEvents, askedEntities: [], syncIds: [] };
+      return { ...nothingSwept, found: found.length, openEvents };
     },
   };
 }

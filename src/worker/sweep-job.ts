@@ -16,17 +16,26 @@ import { openStepJobs } from '../store/sync-step-store.ts';
 import { toEventJob } from './intake-job.ts';
 import type { JobReport } from './job-report.ts';
 import { reportLeanCall } from './lean-call-report.ts';
+import { readBanksPage } from './sweep-banks.ts';
 import { readEntitiesPage } from './sweep-entities.ts';
 import { readEventsPage } from './sweep-events.ts';
 import {
   freshnessJob,
+  sayInForce,
   sweepJob,
   type SweepDeps,
   type SweepPage,
   type SweepReply,
   type SweptPage,
 } from './sweep-parts.ts';
-import { nextWindow, pagesPerRound, roundEveryMs, type PagedSweep } from './sweep-plan.ts';
+import {
+  afterDenialMs,
+  isDenied,
+  nextWindow,
+  pagesPerRound,
+  roundEveryMs,
+  type PagedSweep,
+} from './sweep-plan.ts';
 
 export interface SweepJobData {
   readonly sweep: PagedSweep;
@@ -34,6 +43,12 @@ export interface SweepJobData {
 }
 
 export type SweepJob = (data: SweepJobData, signal: AbortSignal) => Promise<JobReport>;
+
+const readers = {
+  events: readEventsPage,
+  banks: readBanksPage,
+  entities: readEntitiesPage,
+} as const satisfies Record<PagedSweep, unknown>;
 
 const done = { kind: 'done' } as const;
 /** Where Lean refuses us or a schedule is at its end, the same page is asked for again after so long. */
@@ -51,8 +66,7 @@ export function createSweepJob(deps: SweepDeps): SweepJob {
     const { coveredUntil, page } = progress;
     const asked = { sweep, coveredUntil, now: deps.now(), eventKeyKeepDays };
     const place = { window: progress.window ?? nextWindow(asked), page, progress };
-    const read = sweep === 'events' ? readEventsPage : readEntitiesPage;
-    const reply = await read(deps, place, signal);
+    const reply = await readers[sweep](deps, place, signal);
     const outcome = reply.kind === 'failed' ? reply.failure.code : 'ok';
     reportLeanCall(deps, { facts: reply.facts, outcome, attempt: progress.failuresInARow + 1 });
     if (reply.kind === 'failed') {
@@ -82,6 +96,7 @@ async function storePage(deps: SweepDeps, place: SweepPage, reply: PageReply): P
   }
   const isTooLong = !reply.isLastPage && place.page + 1 >= pagesPerRound;
   if (isTooLong) logger.write('sweep', { sweep, outcome: 'LIST_TOO_LONG', page: place.page });
+  if (isDenied(place.progress)) sayInForce(logger, deps.plan);
   const goesOn = !reply.isLastPage && !isTooLong;
   const next = goesOn ? sweepJob({ ...place.progress, revision: revision + 1n }) : [];
   const error = await addJobs(deps, swept, next);
@@ -103,19 +118,25 @@ async function moveOn(
 }
 
 async function recordFailure(
-  { database, random, logger }: SweepDeps,
-  { sweep, revision, failuresInARow }: SweepProgress,
+  { database, plan, random, logger }: SweepDeps,
+  progress: SweepProgress,
   { code, retryClass, retryAfterMs }: LeanFailure,
 ): Promise<JobVerdict> {
+  const { sweep, revision, failuresInARow } = progress;
   const attempt = failuresInARow + 1;
-  const againInMs = delayOf({ retryClass, retryAfterMs, attempt, random: random() });
+  const denied = isDenied({ sweep, failureCode: code }) ? plan.whenDenied : null;
+  const againInMs =
+    denied === null ? delayOf({ retryClass, retryAfterMs, attempt, random: random() }) : afterDenialMs;
   // Too many requests hold back everybody, and then this job goes on.
   if (retryClass === 'lean_rate_limit') return { kind: 'paused', delayMs: againInMs };
   await database.transaction(async (transaction) => {
     if (!(await lockSweep(database, transaction, { sweep, revision }))) return;
     await failSweep(transaction, { sweep, failureCode: code, againInMs });
   });
-  if (attempt === 1) logger.write('sweep', { sweep, outcome: code });
+  if (attempt === 1 || (denied !== null && !isDenied(progress))) {
+    logger.write('sweep', { sweep, outcome: code });
+  }
+  if (denied !== null && !isDenied(progress)) sayInForce(logger, denied);
   return done;
 }
 
@@ -135,7 +156,7 @@ function delayOf({ retryClass, ...question }: FailedAttempt): number {
 /** Everything is in Postgres: what cannot be added here is brought by the reconciler and by the next round. */
 async function addJobs(
   { database, eventQueue, syncQueue }: SweepDeps,
-  { openEvents, askedEntities, syncIds }: SweptPage,
+  { openEvents, askedEntities, syncIds, jobs: made }: SweptPage,
   next: readonly SyncQueueJob[],
 ): Promise<unknown> {
   try {
@@ -143,7 +164,7 @@ async function addJobs(
     const steps: SyncQueueJob[] = [];
     for (const syncId of syncIds)
       steps.push(...(await openStepJobs(database, { syncId, limit: followUpLimit })));
-    const jobs = [...steps, ...askedEntities.map(freshnessJob), ...next];
+    const jobs = [...made, ...steps, ...askedEntities.map(freshnessJob), ...next];
     if (jobs.length > 0) await syncQueue.add(jobs);
     return undefined;
   } catch (error) {

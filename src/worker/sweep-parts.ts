@@ -10,10 +10,14 @@ import type { KeyRing } from '../sealing/key-ring.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import type { OpenEvent } from '../store/intake-store.ts';
 import type { SweepProgress, SweepWindow } from '../store/sweep-store.ts';
+import type { SweepPlan, SweepsInForce } from './sweep-plan.ts';
 
 export interface SweepDeps {
   readonly database: Database;
-  readonly lean: Pick<LeanClient, 'getEvents' | 'getEntitiesByDate' | 'getRefreshes' | 'startRefresh'>;
+  readonly lean: Pick<
+    LeanClient,
+    'getEvents' | 'getBanks' | 'getEntitiesByDate' | 'getRefreshes' | 'startRefresh'
+  >;
   readonly eventQueue: Pick<EventQueue, 'add'>;
   readonly syncQueue: Pick<SyncQueue, 'add'>;
   readonly keyRing: KeyRing | null;
@@ -21,6 +25,7 @@ export interface SweepDeps {
   readonly eventKeyKeepDays: number | undefined;
   /** Found entities are asked for their refreshes; without, their data is fetched at once. */
   readonly hasRefreshes: boolean;
+  readonly plan: SweepPlan;
   /** SYNC_STALE_HOURS. */
   readonly staleMs: number;
   readonly logger: Logger;
@@ -49,7 +54,17 @@ export interface SweptPage {
   readonly askedEntities: readonly string[];
   /** Syncs whose open steps need jobs. */
   readonly syncIds: readonly string[];
+  /** Jobs that are made already. */
+  readonly jobs: readonly SyncQueueJob[];
 }
+
+export const nothingSwept: SweptPage = {
+  found: 0,
+  openEvents: [],
+  askedEntities: [],
+  syncIds: [],
+  jobs: [],
+};
 
 export type SweepReply =
   | {
@@ -60,6 +75,11 @@ export type SweepReply =
       readonly store: (transaction: TablesTransaction) => Promise<SweptPage>;
     }
   | { readonly kind: 'failed'; readonly failure: LeanFailure; readonly facts: CallFacts };
+
+/** Which sweeps there are and what they can bring back: at the start, and whenever that changes. */
+export function sayInForce(logger: Logger, { inForce, recovers }: SweepsInForce): void {
+  logger.write('sweeps', { in_force: inForce.join(', '), recovers });
+}
 
 /** Behind every step of a sync: a sweep only looks for what was lost. */
 const sweepPriority = 50;

@@ -11,15 +11,22 @@ import type { Database, TablesTransaction } from '../store/database.ts';
 import { takeStaleEntities } from '../store/entity-refresh-store.ts';
 import { entityExists } from '../store/entity-store.ts';
 import { dueRefreshRequests } from '../store/refresh-request-store.ts';
-import { dueSweeps, ensureSweeps, finishSweep, lockSweep, type SweepProgress } from '../store/sweep-store.ts';
+import {
+  dueSweeps,
+  ensureSweeps,
+  finishSweep,
+  lockSweep,
+  readSweeps,
+  type SweepProgress,
+} from '../store/sweep-store.ts';
 import { concludeSyncRequest, takeSyncRequest } from '../store/sync-request-store.ts';
 import { openStepJobs } from '../store/sync-step-store.ts';
 import { requestSync } from '../store/sync-store.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import { refreshJob } from './refresh-job.ts';
 import { startTimer, type RepeatingTimer } from './repeating-timer.ts';
-import { freshnessJob, sweepJob } from './sweep-parts.ts';
-import type { SweepPlan } from './sweep-plan.ts';
+import { freshnessJob, sayInForce, sweepJob } from './sweep-parts.ts';
+import { sweepsInForce, type SweepPlan } from './sweep-plan.ts';
 
 export interface SweepTimerOptions {
   readonly database: Database;
@@ -52,7 +59,10 @@ export function startSweepTimer(options: SweepTimerOptions): RepeatingTimer {
     jitter: 0.2,
     clock,
     async run() {
-      if (!isReady) await ensureSweeps(database.db, plan.inForce);
+      if (!isReady) {
+        await ensureSweeps(database.db, plan.inForce);
+        sayInForce(logger, sweepsInForce(plan, await readSweeps(database.db)));
+      }
       isReady = true;
       await look(options);
       isFailing = false;
@@ -84,6 +94,7 @@ async function dueJobs(
   transaction: TablesTransaction,
 ): Promise<SyncQueueJob[]> {
   const due = await dueSweeps(transaction);
+  // A list that is refused to us is still asked for, when it is due.
   const inForce = due.filter(({ sweep }) => plan.inForce.includes(sweep));
   const freshness = inForce.find(({ sweep }) => sweep === 'freshness');
   const silent =

@@ -1,10 +1,5 @@
 // One step, one call to Lean: asks what the step says and gives canonical records back. Stores nothing.
-import type {
-  CanonicalAccount,
-  CanonicalBalance,
-  CanonicalEntity,
-  CanonicalTransaction,
-} from '../core/canonical.ts';
+import type { CanonicalAccount, CanonicalBalance, CanonicalTransaction } from '../core/canonical.ts';
 import type {
   CanonicalBeneficiary,
   CanonicalDirectDebit,
@@ -23,13 +18,13 @@ import { normalizeAccounts } from '../lean/normalize-account.ts';
 import { normalizeBalances } from '../lean/normalize-balance.ts';
 import { normalizeBeneficiaries } from '../lean/normalize-beneficiary.ts';
 import { normalizeDirectDebits } from '../lean/normalize-direct-debit.ts';
-import { normalizeEntity } from '../lean/normalize-entity.ts';
 import { normalizeIdentities } from '../lean/normalize-identity.ts';
 import { normalizeScheduledPayments } from '../lean/normalize-scheduled-payment.ts';
 import { normalizeStandingOrders } from '../lean/normalize-standing-order.ts';
 import { normalizeTransactions } from '../lean/normalize-transaction.ts';
 import type { StepKind } from '../store/sync-priority.ts';
 import type { SyncStep } from '../store/sync-step-store.ts';
+import { readListed, type ListedEntity } from './listed-entity.ts';
 import { askedDays } from './sync-window.ts';
 
 export type PageRecords =
@@ -60,7 +55,8 @@ export interface PageReply {
 
 export interface EntityReply {
   readonly kind: 'entity';
-  readonly entity: CanonicalEntity;
+  /** With its consents. */
+  readonly listed: ListedEntity;
   /** When Lean said so, where it says when. */
   readonly at: Instant | null;
   readonly facts: CallFacts;
@@ -102,7 +98,7 @@ export function createCallLean({ client, transactionHistoryDays }: CallLeanOptio
       if (reply.kind !== 'ok') return reply;
       return {
         kind: step.kind,
-        entity: normalizeEntity(reply.entity),
+        listed: readListed({ wire: reply.entity, raw: reply.bodyText }),
         at: reply.httpDate,
         facts: reply.facts,
       };

@@ -5,11 +5,14 @@ import type { Instant } from '../core/instant.ts';
 import { readInstant } from '../core/local-date.ts';
 import { appendChanges, type NewChange } from '../store/change-store.ts';
 import { removeUnseenAccounts } from '../store/account-store.ts';
+import { linkBookings } from '../store/booking-match-store.ts';
+import { readKnownEntities } from '../store/listed-entity-store.ts';
 import { readDataStatus } from '../store/data-status.ts';
 import { stepKinds, type StepKind } from '../store/sync-priority.ts';
 import { readStepEnds, type StepEnd } from '../store/sync-step-store.ts';
 import { closeRun, type ClosedRun } from '../store/sync-store.ts';
 import { supersedeVanished } from '../store/transaction-version-store.ts';
+import { active, applyEntityWord, revoked } from './entity-state.ts';
 import type { StepContext } from './sync-context.ts';
 import { listedTableOf, removeListed } from './sync-listed.ts';
 import { askedDays, coveredDays } from './sync-window.ts';
@@ -28,12 +31,34 @@ export async function closeWhenFinished(context: StepContext): Promise<ClosedRun
       failureCode: accountsFailed.failureCode,
     });
   }
+  await resumeEntity(context, steps);
   await appendChanges(transaction, [
     ...(await removeAccounts(context, steps)),
     ...(await supersedeTransactions(context, steps)),
     ...(await removeUnlisted(context, steps)),
   ]);
   return closeRun(database, transaction, { syncId: step.syncId, state: 'done', failureCode });
+}
+
+/** A bank that wanted its customer again has given its accounts, when Lean asked it after that: so it is reconnected. */
+async function resumeEntity(
+  { database, transaction, step }: StepContext,
+  steps: readonly StepEnd[],
+): Promise<void> {
+  const { entityId, customerId, syncId, eventKey } = step;
+  if (completeLists(steps, 'accounts').length === 0) return;
+  const known = (await readKnownEntities(transaction, [entityId])).get(entityId);
+  // What is permitted is the entity's own word.
+  if (known?.state !== 'action_required' || known.reason === revoked.reason) return;
+  const refreshedAt = refreshOf(steps, { kind: 'accounts', accountId: null });
+  const ns = refreshedAt?.ns ?? BigInt((step.startedAt ?? step.createdAt).getTime()) * 1_000_000n;
+  await applyEntityWord(database, transaction, {
+    facts: { entityId, customerId },
+    order: { ns, key: `reply:${syncId}:accounts`, source: 'reply' },
+    state: active,
+    eventKey,
+    details: { syncId },
+  });
 }
 
 async function removeAccounts(context: StepContext, steps: readonly StepEnd[]): Promise<NewChange[]> {
@@ -53,29 +78,26 @@ async function removeAccounts(context: StepContext, steps: readonly StepEnd[]): 
 }
 
 async function supersedeTransactions(context: StepContext, steps: readonly StepEnd[]): Promise<NewChange[]> {
-  const { transaction, step } = context;
+  const { database, transaction, step } = context;
   const status = readDataStatus(step.dataStatus);
   const changes: NewChange[] = [];
   for (const { accountId, listFrom } of completeLists(steps, 'transactions')) {
     if (accountId === null) continue;
     const { from, to } = coveredDays(askedDays({ ...step, listFrom }, context.transactionHistoryDays));
-    const superseded = await supersedeVanished(transaction, {
-      entityId: step.entityId,
-      accountId,
-      syncId: step.syncId,
-      from,
-      to,
-      availableFrom: status?.get(accountId)?.availableFrom ?? null,
-      refreshedAt: refreshOf(steps, { kind: 'transactions', accountId }),
-    });
-    if (superseded === 0) continue;
+    const refreshedAt = refreshOf(steps, { kind: 'transactions', accountId });
+    const list = { entityId: step.entityId, accountId, syncId: step.syncId, from, to, refreshedAt };
+    const linked = await linkBookings(database, transaction, list);
+    const availableFrom = status?.get(accountId)?.availableFrom ?? null;
+    const vanished = await supersedeVanished(transaction, { ...list, availableFrom });
+    const superseded = linked.superseded + vanished;
+    if (superseded + linked.relinked === 0) continue;
     changes.push({
       change: 'transactions.updated',
       entityId: step.entityId,
       customerId: step.customerId,
       accountId,
       eventKey: step.eventKey,
-      details: { syncId: step.syncId, inserted: 0, changed: 0, superseded },
+      details: { syncId: step.syncId, inserted: 0, changed: linked.relinked, superseded },
     });
   }
   return changes;

@@ -30,4 +30,6 @@ export interface StepResult {
   readonly closed: ClosedRun | null;
   /** How long all workers leave Lean alone; the job itself goes on then. */
   readonly pauseMs: number | null;
+  /** Transactions the bank had called final, and that say something else now; left out where there are none. */
+  readonly immutableChanged?: number;
 }

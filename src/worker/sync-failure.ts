@@ -3,12 +3,13 @@
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry, type RetryClass } from '../core/retry-policy.ts';
 import type { LeanFailure } from '../lean/lean-failures.ts';
-import { appendChanges } from '../store/change-store.ts';
-import { applyEntityFacts } from '../store/entity-store.ts';
+import type { FailedReply } from '../lean/lean-reply.ts';
+import type { FactOrder } from '../store/entity-store.ts';
 import { recordAsked, resolveResults } from '../store/pending-results-store.ts';
 import { closeRun } from '../store/sync-store.ts';
 import { endStep, postponeStep } from '../store/sync-step-store.ts';
-import { dropWaitingRun } from '../store/waiting-run-store.ts';
+import { replyOrder } from './reply-order.ts';
+import { stopEntity } from './stopped-entity.ts';
 import { closeWhenFinished } from './sync-close.ts';
 import type { StepContext, StepResult } from './sync-context.ts';
 
@@ -21,9 +22,21 @@ const resultMayCome = new Set<RetryClass>([
   'lean_results_pending',
 ]);
 
-export async function applyFailure(context: StepContext, failure: LeanFailure): Promise<StepResult> {
-  if (failure.action === 'stop_entity') return stopEntity(context, failure);
-  if (failure.action === 'stop_alert') return retry(context, { ...failure, retryClass: 'lean_refusal' });
+export async function applyFailure(
+  context: StepContext,
+  { failure, facts }: FailedReply,
+): Promise<StepResult> {
+  if (failure.action === 'stop_entity') {
+    const { step, now } = context;
+    const order = replyOrder({ at: failure.at, facts, now, key: `${step.syncId}:${step.stepKey}` });
+    return stopRun(context, failure, order);
+  }
+  if (failure.action === 'stop_alert') {
+    // Where this alone is refused to us the data is not kept waiting for it; it is asked for with the next refresh.
+    if (context.step.kind === 'entity' && failure.code === 'LEAN_ACCESS_DENIED')
+      return giveUp(context, failure.code);
+    return retry(context, { ...failure, retryClass: 'lean_refusal' });
+  }
   if (failure.action !== 'retry' || failure.retryClass === null) return giveUp(context, failure.code);
   return retry(context, { ...failure, retryClass: failure.retryClass });
 }
@@ -67,35 +80,20 @@ export async function giveUp(context: StepContext, failureCode: FailureCode): Pr
   return { outcome: failureCode, jobs: [], closed: await closeWhenFinished(context), pauseMs: null };
 }
 
-async function stopEntity(context: StepContext, failure: LeanFailure): Promise<StepResult> {
-  const { database, transaction, step, now } = context;
-  const { entityId, customerId, eventKey, syncId, stepKey } = step;
-  const { code, reconnectId, at } = failure;
+/** Lean gives nothing of the entity any more: no other call of the run is made. */
+export async function stopRun(
+  { database, transaction, step }: StepContext,
+  failure: Pick<LeanFailure, 'code' | 'reconnectId'>,
+  order: FactOrder,
+): Promise<StepResult> {
+  const { code } = failure;
   await endStep(transaction, { ...step, state: 'failed', failureCode: code });
-  // An entity that Lean does not know any more has no customer who could act.
-  const state = code === 'LEAN_ENTITY_UNKNOWN' ? 'ended' : 'action_required';
-  const { stateWritten } = await applyEntityFacts(database, transaction, {
-    facts: { entityId, reconnectId, state: { state, reason: code } },
-    order: {
-      ns: at?.ns ?? BigInt(now.getTime()) * 1_000_000n,
-      key: `reply:${syncId}:${stepKey}`,
-      source: 'reply',
-    },
+  await stopEntity(database, transaction, { ...step, failure, order });
+  const closed = await closeRun(database, transaction, {
+    syncId: step.syncId,
+    state: 'failed',
+    failureCode: code,
   });
-  // A later word has it otherwise: then there is nothing to tell, and the waiting run may well succeed.
-  if (stateWritten) {
-    await appendChanges(transaction, [
-      {
-        change: 'entity.action_required',
-        entityId,
-        customerId,
-        eventKey,
-        details: { syncId, state, reason: code, reconnectId },
-      },
-    ]);
-    await dropWaitingRun(transaction, { entityId, failureCode: code });
-  }
-  const closed = await closeRun(database, transaction, { syncId, state: 'failed', failureCode: code });
   return { outcome: code, jobs: [], closed, pauseMs: null };
 }
 

@@ -6,25 +6,17 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { JobVerdict, RunnerJob } from '../queue/job-processor.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import type { Database } from '../store/database.ts';
-import { applyEntityFacts } from '../store/entity-store.ts';
-import { resolveResults } from '../store/pending-results-store.ts';
-import {
-  endStep,
-  lockStep,
-  openStepJobs,
-  readStep,
-  type StepJob,
-  type SyncStep,
-} from '../store/sync-step-store.ts';
+import { lockStep, openStepJobs, readStep, type StepJob, type SyncStep } from '../store/sync-step-store.ts';
 import { countRun } from '../store/run-counts.ts';
 import type { BankSlots } from './bank-slots.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import type { JobReport, ReportingHandler } from './job-report.ts';
+import { countItemWarnings } from './item-warnings.ts';
 import { reportLeanCall } from './lean-call-report.ts';
 import type { StepBack } from './step-back.ts';
-import type { CallLean, EntityReply, StepReply } from './sync-call.ts';
-import { closeWhenFinished } from './sync-close.ts';
+import type { CallLean, StepReply } from './sync-call.ts';
 import type { StepContext, StepResult } from './sync-context.ts';
+import { applyEntity } from './sync-entity.ts';
 import { applyFailure, applyPending, giveUp, retry } from './sync-failure.ts';
 import { readSyncData } from './sync-kinds.ts';
 import { applyPage } from './sync-page.ts';
@@ -44,7 +36,10 @@ export interface SyncJobOptions {
   readonly apiVersion: 'v1' | 'v2';
   readonly transactionHistoryDays: number | undefined;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'leanCalls' | 'leanCallSeconds' | 'syncs'>;
+  readonly metrics: Pick<
+    Metrics,
+    'leanCalls' | 'leanCallSeconds' | 'itemWarnings' | 'immutableChanged' | 'syncs'
+  >;
   /** The clock and the dice, for tests. */
   readonly now?: () => Date;
   readonly random?: () => number;
@@ -105,11 +100,27 @@ async function callStep(options: SyncJobOptions, step: SyncStep, signal: AbortSi
   const operation = step.kind;
   const { result, error } = await callAndApply(options, step, signal);
   if (result === null) return { verdict: { kind: 'done' }, outcome: 'nothing_to_do', operation };
+  reportImmutableChanged(options, step, result);
   if (result.closed !== null) reportClosedRun(options, result.closed);
   const queueError = await addJobs(options, result);
   const report = { outcome: result.outcome, operation, error: error ?? queueError };
   if (result.pauseMs !== null) return { ...report, verdict: { kind: 'paused', delayMs: result.pauseMs } };
   return { ...report, verdict: { kind: 'done' } };
+}
+
+function reportImmutableChanged(
+  { logger, metrics }: SyncJobOptions,
+  { syncId }: SyncStep,
+  { immutableChanged = 0 }: StepResult,
+): void {
+  if (immutableChanged === 0) return;
+  metrics.immutableChanged.inc(immutableChanged);
+  const failureCode = 'TRANSACTION_IMMUTABLE_CHANGED';
+  logger.write('immutable_changed', {
+    sync_id: syncId,
+    transactions: immutableChanged,
+    failure_code: failureCode,
+  });
 }
 
 interface Applied {
@@ -122,7 +133,9 @@ async function callAndApply(options: SyncJobOptions, step: SyncStep, signal: Abo
   try {
     const reply = await options.callLean(step, signal);
     logCall(options, step, reply);
-    return { result: await inTransaction(options, step, (context) => applyReply(context, reply)) };
+    const result = await inTransaction(options, step, (context) => applyReply(context, reply));
+    if (result !== null) countItemWarnings(options, reply);
+    return { result };
   } catch (error) {
     if (signal.aborted || options.stepBack.delayFor(error) !== null) throw error;
     const code = error instanceof AppError ? error.code : 'SYNC_STEP_FAILED';
@@ -168,18 +181,8 @@ async function applyReply(context: StepContext, reply: StepReply): Promise<StepR
     case 'pending':
       return applyPending(context, reply.resultsId);
     case 'failed':
-      return applyFailure(context, reply.failure);
+      return applyFailure(context, reply);
   }
-}
-
-async function applyEntity(context: StepContext, { entity, at }: EntityReply): Promise<StepResult> {
-  const { database, transaction, step, now } = context;
-  const ns = at?.ns ?? BigInt(now.getTime()) * 1_000_000n;
-  const order = { ns, key: `reply:${step.syncId}:${step.stepKey}`, source: 'reply' } as const;
-  await applyEntityFacts(database, transaction, { facts: entity, order });
-  if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
-  await endStep(transaction, { ...step, state: 'done', failureCode: null });
-  return { outcome: 'done', jobs: [], closed: await closeWhenFinished(context), pauseMs: null };
 }
 
 /** The reconciler adds what could not be added here: the steps are in Postgres. */

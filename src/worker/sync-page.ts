@@ -27,7 +27,7 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
   if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
   const refreshedAt = reply.refreshedAt?.text ?? null;
   if (step.page > 0 && refreshedAt !== step.expectedRefreshedAt) return startOver(context);
-  const { refused, following } = await storeRecords(context, reply);
+  const { refused, following, immutableChanged = 0 } = await storeRecords(context, reply);
   const isTooLong = !reply.isLastPage && step.page + 1 >= pagesLimit;
   if (!reply.isLastPage && !isTooLong) {
     following.push({ ...listOf(step), page: step.page + 1, expectedRefreshedAt: refreshedAt });
@@ -41,7 +41,7 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
   });
   const jobs = await addSteps(transaction, { ...step, steps: following });
   const closed = await closeWhenFinished(context);
-  return { outcome: flaw ?? 'done', jobs, closed, pauseMs: null };
+  return { outcome: flaw ?? 'done', jobs, closed, pauseMs: null, immutableChanged };
 }
 
 interface PageFlaws {
@@ -96,6 +96,7 @@ async function forgetPasses(context: StepContext): Promise<void> {
 interface StoredPage {
   readonly refused: number;
   readonly following: NewStep[];
+  readonly immutableChanged?: number;
 }
 
 async function storeRecords(context: StepContext, reply: PageReply): Promise<StoredPage> {
@@ -104,7 +105,7 @@ async function storeRecords(context: StepContext, reply: PageReply): Promise<Sto
     case 'accounts':
       return storeAccounts(context, reply, records);
     case 'balances':
-      return storeBalances(context, records);
+      return storeBalances(context, reply, records);
     case 'transactions':
       return storeTransactions(context, reply, records);
     case 'identities':
@@ -170,10 +171,20 @@ async function listStarts(
   return fullHistory ? new Map() : findListStarts(database, transaction, { entityId, accountIds });
 }
 
-async function storeBalances(context: StepContext, { balances }: Of<'balances'>): Promise<StoredPage> {
+async function storeBalances(
+  context: StepContext,
+  { refreshedAt }: PageReply,
+  { balances }: Of<'balances'>,
+): Promise<StoredPage> {
   const { transaction, step, keyRing } = context;
   const accountId = step.accountId ?? '';
-  const counts = await upsertBalances(transaction, { ...step, accountId, balances, keyRing });
+  const counts = await upsertBalances(transaction, {
+    ...step,
+    accountId,
+    refreshedAt,
+    balances,
+    keyRing,
+  });
   await countRun(transaction, { syncId: step.syncId, balances: balances.length - counts.refused });
   await tellCounts(context, 'balances.updated', counts);
   return { refused: counts.refused, following: [] };
@@ -198,17 +209,17 @@ async function storeTransactions(
     transactions: transactions.length - counts.refused,
   });
   await tellCounts(context, 'transactions.updated', counts);
-  return { refused: counts.refused, following: [] };
+  return { refused: counts.refused, following: [], immutableChanged: counts.immutableChanged };
 }
 
 async function tellCounts(
   context: StepContext,
   change: 'balances.updated' | 'transactions.updated',
-  { inserted, changed }: StoredCounts,
+  { inserted, changed, immutableChanged = 0 }: StoredCounts & { readonly immutableChanged?: number },
 ): Promise<void> {
   if (inserted + changed === 0) return;
   const superseded = change === 'transactions.updated' ? { superseded: 0 } : {};
-  const details = { inserted, changed, ...superseded };
+  const details = { inserted, changed, ...superseded, ...(immutableChanged > 0 && { immutableChanged }) };
   const { accountId } = context.step;
   await appendChanges(context.transaction, [changeOf(context, change, { accountId, details })]);
 }

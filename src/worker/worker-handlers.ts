@@ -89,6 +89,7 @@ function createSyncHandler(
     syncQueue,
     eventKeyKeepDays: config.EVENT_KEY_KEEP_DAYS,
     hasRefreshes: plan.inForce.includes('freshness'),
+    plan,
     staleMs: staleMsOf(config.SYNC_STALE_HOURS),
   });
 }

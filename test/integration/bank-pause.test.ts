@@ -1,6 +1,7 @@
 // A bank in trouble holds up its own syncs and nobody else's, and they go on when it is back.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBankAvailability } from '../../src/store/bank-store.ts';
+import { dueSweeps, ensureSweeps } from '../../src/store/sweep-store.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { createBankGate, learnFromCalls } from '../../src/worker/bank-gate.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
@@ -65,7 +66,7 @@ async function apply(body: Uint8Array, proof: 'signature' | 'certificate' = 'sig
 const fixture = (name: string) =>
   apply(Buffer.from(readLeanFixture(`v2-ksa-webhook-bank.availability.updated-${name}`).bodyText));
 
-function availability(options: { active: boolean; enabled: boolean; timestamp: string }): Uint8Array {
+function availability(options: { active: boolean; enabled: boolean; timestamp: string | null }): Uint8Array {
   const { active, enabled, timestamp } = options;
   const payload = {
     identifier: bank,
@@ -166,6 +167,18 @@ describe('bank.availability.updated', () => {
     await apply(availability({ active: true, enabled: true, timestamp: '2027-01-01T00:00:00Z' }));
     await fixture('disabled');
     expect(await readBankAvailability(test.database.db, bank)).toMatchObject({ isAvailable: true });
+  });
+
+  it('that has no time changes nothing that has one, and has Lean asked for its banks at once', async () => {
+    const { database } = test;
+    await ensureSweeps(database.db, ['banks']);
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    await database.db.updateTable('sweep_progress').set({ due_at: later }).execute();
+    await apply(availability({ active: true, enabled: true, timestamp: '2027-01-01T00:00:00Z' }));
+    expect(await dueSweeps(database.db)).toEqual([]);
+    await apply(availability({ active: false, enabled: true, timestamp: null }));
+    expect(await readBankAvailability(database.db, bank)).toMatchObject({ isAvailable: true });
+    expect(await dueSweeps(database.db)).toMatchObject([{ sweep: 'banks' }]);
   });
 
   it('that may be meant for another customer of Lean does not switch our bank off', async () => {

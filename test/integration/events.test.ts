@@ -64,14 +64,14 @@ describe('entity.created', () => {
 });
 
 describe('entity.updated', () => {
-  it('overwrites what an older event said and starts no sync', async () => {
+  it('overwrites what an older event said, and has Lean asked what of the consent is left', async () => {
     await apply(entityBody({ entityId, customerId }));
     const timestamp = '2026-05-13T00:00:00Z';
     await apply(
       entityBody({ type: 'entity.updated', entityId, customerId, timestamp, permissions: ['identity'] }),
     );
     expect(await entities()).toMatchObject([{ permissions: ['identity'], state: 'active' }]);
-    expect(await runs()).toEqual([]);
+    expect(await runs()).toMatchObject([{ entity_id: entityId, reason: 'refresh', reread_entity: true }]);
   });
 
   it('that takes every permission away asks the customer to act', async () => {
@@ -82,6 +82,33 @@ describe('entity.updated', () => {
       { permissions: [], state: 'action_required', state_reason: 'PERMISSIONS_REVOKED' },
     ]);
     expect(await changeNames(test.database)).toEqual(['entity.connected', 'entity.action_required']);
+  });
+
+  it('that takes them away twice is told once, and the run that waits ends', async () => {
+    await apply(entityBody({ entityId, customerId }));
+    for (const _ of [1, 2]) await apply(refreshBody({ entityId, customerId }));
+    for (const timestamp of ['2026-05-13T00:00:00Z', '2026-05-13T01:00:00Z']) {
+      await apply(entityBody({ type: 'entity.updated', entityId, customerId, timestamp, permissions: [] }));
+    }
+    const names = await changeNames(test.database);
+    expect(names).toEqual(['entity.connected', 'entity.action_required', 'sync.failed']);
+    expect((await runs()).map(({ state }) => state).toSorted()).toEqual(['failed', 'running']);
+  });
+
+  it.each([
+    ['as the first word', null],
+    ['of an entity that had ended', 'ended'],
+  ] as const)('%s is told', async (_case, state) => {
+    if (state !== null)
+      await test.database.db.insertInto('entities').values({ entity_id: entityId, state }).execute();
+    await apply(entityBody({ type: 'entity.updated', entityId, customerId }));
+    await apply(
+      entityBody({ type: 'entity.updated', entityId, customerId, timestamp: '2026-05-13T00:00:00Z' }),
+    );
+    const changes = await test.database.db.selectFrom('changes').selectAll().execute();
+    const details =
+      state === null ? { permissions: 3, bankIdentifier: 'LEA1_SAMAOB_SAU' } : { reconnected: true };
+    expect(changes).toMatchObject([{ change: 'entity.connected', customer_id: customerId, details }]);
   });
 
   it('that is older than what is known changes nothing', async () => {
@@ -121,6 +148,7 @@ describe('entity.data.refresh.updated', () => {
     expect(JSON.stringify(run?.data_status)).toContain('account-1');
     expect(worker.syncJobs.map((job) => job.data)).toEqual([
       { kind: 'step', syncId: run?.sync_id, stepKey: 'accounts:0:0' },
+      { kind: 'step', syncId: run?.sync_id, stepKey: 'entity' },
     ]);
     expect(await entities()).toMatchObject([
       { entity_id: entityId, customer_id: customerId, bank_name: null },
@@ -133,6 +161,11 @@ describe('entity.data.refresh.updated', () => {
     });
     expect(await runs()).toEqual([]);
     expect(await entities()).toMatchObject([{ entity_id: entityId, customer_id: customerId }]);
+  });
+
+  it('as the first word of an entity tells of it, once', async () => {
+    for (const _ of [1, 2]) await apply(refreshBody({ entityId, customerId, status: 'PENDING' }));
+    expect(await changeNames(test.database)).toEqual(['entity.connected']);
   });
 
   it('is the first for an entity once, and a refresh from then on', async () => {

@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { stampInstallation } from '../../src/store/installation-store.ts';
 import { migrate, missingMigrations, printMigrations } from '../../src/store/migrate.ts';
+import { keysOfTables } from '../../src/store/renormalized-tables.ts';
 import { schema0001 } from '../../src/store/schema-0001.ts';
+import { schema0004 } from '../../src/store/schema-0004.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 
 let test: TestDatabase;
@@ -54,7 +56,7 @@ describe('migrating', () => {
       insert into ${database.table('installation')} (installation_id, environment, region)
       values ('installation', 'sandbox', 'ae')
     `.execute(database.db);
-    const since = ['0002-retention-and-erasure', '0003-operators-and-all-data'];
+    const since = ['0002-retention-and-erasure', '0003-operators-and-all-data', '0004-trusted-bank-data'];
     expect(await missingMigrations(database)).toEqual(since);
     expect(await migrate(database)).toEqual(since);
     const events = await database.db.selectFrom('webhook_events').select(['event_key', 'warnings']).execute();
@@ -94,6 +96,45 @@ describe('migrating', () => {
     expect(printed).toContain('-- 0002-retention-and-erasure');
     expect(printed).toContain('create table "mine".erasures');
     expect(printed).not.toContain('@.');
+  });
+});
+
+describe('the fourth migration', () => {
+  it('waits for nobody longer than 20 seconds, and takes all its locks before it changes anything', () => {
+    const [limit, locks] = schema0004;
+    expect(limit).toBe("set local lock_timeout = '20s'");
+    expect(locks).toBe(
+      'lock table @.balances, @.transactions, @.transaction_versions in access exclusive mode',
+    );
+  });
+
+  it('reads no row of a large table for its checks, and refuses what breaks them from then on', async () => {
+    await migrate(database);
+    const { rows } = await sql<{ name: string }>`
+      select conname as name from pg_constraint as one join pg_namespace as space on space.oid = one.connamespace
+      where space.nspname = ${database.schema} and contype = 'c' and not convalidated order by 1
+    `.execute(database.db);
+    expect(rows.map(({ name }) => name)).toEqual([
+      'transaction_versions_rule_check',
+      'transactions_booked_at_precision_check',
+      'transactions_supersede_confidence_check',
+    ]);
+    const insert = sql`insert into ${database.table('transactions')}
+      (entity_id, account_id, transaction_id, amount, content_hash, normalizer_version, raw, supersede_confidence)
+      values ('e', 'a', 't', 1, 'hash', 1, '\\x00', 1.01)`.execute(database.db);
+    await expect(insert).rejects.toThrow(/transactions_supersede_confidence_check/);
+  });
+
+  it('leads from one row of a former normalizer to the next one by an index', async () => {
+    await migrate(database);
+    for (const table of ['transactions', 'balances'] as const) {
+      const { rows } = await sql<{ definition: string }>`
+        select indexdef as definition from pg_indexes
+        where schemaname = ${database.schema} and indexname = ${`${table}_normalizer`}
+      `.execute(database.db);
+      const columns = ['normalizer_version', ...keysOfTables[table]].join(', ');
+      expect(rows[0]?.definition).toContain(`(${columns})`);
+    }
   });
 });
 

@@ -185,14 +185,20 @@ it('leaves journal and queues empty, no job failed, and a worker that goes on', 
   );
 });
 
-it('says which of them repeats a key, where an operator looks', async () => {
-  const repeating = oddBodies.filter(({ warnings = [] }) => warnings.includes('DUPLICATE_KEY'));
+const countOf = (warning: string) =>
+  oddBodies.filter(({ warnings = [] }) => warnings.includes(warning)).length;
+
+it('says which of them repeats a key or has an endless time, where an operator looks', async () => {
+  const counts = ['DUPLICATE_KEY', 'TIMESTAMP_TOO_LONG'].map((warning) => ({
+    warning,
+    value: countOf(warning),
+  }));
   const parts = createWorkerParts(world.test.database);
   const report = await parts.intake(oddBodies.map(({ body }) => ({ body })));
-  expect(report.warned).toBe(repeating.length);
-  expect((await parts.metrics.eventWarnings.get()).values).toEqual([
-    { labels: { warning: 'DUPLICATE_KEY' }, value: repeating.length },
-  ]);
+  expect(report.warned).toBe(counts.reduce((sum, { value }) => sum + value, 0));
+  expect((await parts.metrics.eventWarnings.get()).values).toEqual(
+    counts.map(({ warning, value }) => ({ labels: { warning }, value })),
+  );
 });
 
 function openBody(row: Row | undefined): Buffer {

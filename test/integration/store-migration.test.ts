@@ -1,11 +1,12 @@
-// From the second schema to the third: rows stay as they are, a worker of the former version goes on, and nobody but
-// the workers sees the new tables.
+// From the second and the third schema to the newest: rows stay as they are, a worker of the former version goes on, and
+// nobody but the workers sees the new tables.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { schema0001 } from '../../src/store/schema-0001.ts';
 import { schema0002 } from '../../src/store/schema-0002.ts';
+import { schema0003 } from '../../src/store/schema-0003.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 
 let test: TestDatabase;
@@ -27,6 +28,29 @@ async function makeSecondSchema(): Promise<void> {
   );
   await run(`insert into @.schema_migrations values
     ('0001-first-schema', '2026-01-01T00:00:00Z'), ('0002-retention-and-erasure', '2026-01-01T00:00:00Z')`);
+}
+
+/** As the third version's `migrate` left it. */
+async function makeThirdSchema(): Promise<void> {
+  await makeSecondSchema();
+  for (const text of schema0003) await run(text);
+  await run(`insert into @.schema_migrations values ('0003-operators-and-all-data', '2026-01-01T00:00:00Z')`);
+}
+
+/** What the third version's worker writes beside that, when a payment changes and another one vanishes. */
+async function writeBankDataAsBefore(name: string): Promise<void> {
+  await run(`insert into @.transaction_versions
+    (entity_id, account_id, transaction_id, version, amount, content_hash, normalizer_version, raw, event_key)
+    values ('${name}', 'a', 't', 1, 10.00, 'former', 1, '\\x00', 'event')`);
+  await run(`insert into @.transactions
+    (entity_id, account_id, transaction_id, amount, credit_debit_indicator, status, content_hash, normalizer_version, raw,
+      superseded_at, superseded_by, supersede_rule)
+    values ('${name}', 'a', 'gone', 0.10, 'DEBIT', 'PENDING', 'hash', 2, '\\x00', now(), null, 'vanished')`);
+  await run(`insert into @.identities (entity_id, account_id, party_key, content_hash, normalizer_version, raw)
+    values ('${name}', '', 'p', 'hash', 2, '\\x00')`);
+  await run(`insert into @.standing_orders
+    (entity_id, account_id, standing_order_id, content_hash, normalizer_version, raw, next_payment_amount)
+    values ('${name}', 'a', 's', 'hash', 2, '\\x00', 99.90)`);
 }
 
 /** One row of everything, with the columns and the words that the second version's worker knows. */
@@ -61,6 +85,9 @@ const filled = [
   'sync_steps',
   'pending_results',
   'changes',
+  'transaction_versions',
+  'identities',
+  'standing_orders',
 ] as const;
 
 /** Every row of the former version, by the columns it had then. */
@@ -68,6 +95,7 @@ async function everything(columns: ReadonlyMap<string, readonly string[]>): Prom
   const tables: Record<string, unknown> = {};
   for (const table of filled) {
     const names = (columns.get(table) ?? []).map((name) => sql.ref(name));
+    if (names.length === 0) continue;
     const { rows } = await sql`select ${sql.join(names)} from ${database.table(table)} order by 1`.execute(
       database.db,
     );
@@ -91,8 +119,33 @@ it('keeps every row and every column of the second version as they were', async 
   await writeAsBefore('kept');
   const columns = await columnsOf();
   const before = await everything(columns);
-  expect(await migrate(database)).toEqual(['0003-operators-and-all-data']);
+  expect(await migrate(database)).toEqual(['0003-operators-and-all-data', '0004-trusted-bank-data']);
   expect(await everything(columns)).toEqual(before);
+});
+
+it('keeps every row and every column of the third version as they were', async () => {
+  await makeThirdSchema();
+  await writeAsBefore('kept');
+  await writeBankDataAsBefore('kept');
+  const columns = await columnsOf();
+  const before = await everything(columns);
+  expect(await migrate(database)).toEqual(['0004-trusted-bank-data']);
+  expect(await everything(columns)).toEqual(before);
+});
+
+it('leaves a worker of the third version working, and does not guess at what it did not write', async () => {
+  await makeThirdSchema();
+  await migrate(database);
+  await writeAsBefore('e');
+  await writeBankDataAsBefore('e');
+  const version = await database.db.selectFrom('transaction_versions').selectAll().executeTakeFirstOrThrow();
+  expect(version).toMatchObject({ rule: 'listed', changed_columns: null });
+  const row = await database.db
+    .selectFrom('transactions')
+    .selectAll()
+    .where('transaction_id', '=', 'gone')
+    .executeTakeFirstOrThrow();
+  expect(row).toMatchObject({ first_listed_at: null, last_listed_at: null, supersede_confidence: null });
 });
 
 it('leaves a worker of the second version working', async () => {

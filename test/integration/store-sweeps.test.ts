@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readKeyRing } from '../../src/sealing/key-ring.ts';
 import { open } from '../../src/sealing/seal.ts';
 import type { Database } from '../../src/store/database.ts';
+import { readEvent } from '../../src/store/event-store.ts';
 import { eraseCustomer } from '../../src/store/erase-customer.ts';
 import { stampInstallation } from '../../src/store/installation-store.ts';
 import type { IntakeDelivery } from '../../src/store/intake-groups.ts';
@@ -183,6 +184,14 @@ describe('a swept event', () => {
       { event_key: 'a', source: 'webhook', delivery_count: 1, payload_hash: 'a', replay_count: 0 },
       { event_key: 'b', source: 'webhook', delivery_count: 1, payload_hash: 'another', replay_count: 1 },
     ]);
+  });
+
+  it('proves nothing about an unsigned delivery of its key that says something else', async () => {
+    await insert([event('a'), event('b')]);
+    const proof = 'certificate' as const;
+    await push('in_x_1-2', [event('a', { proof }), event('b', { proof, payloadHash: 'another' })]);
+    expect(await readEvent(database.db, 'a')).toMatchObject({ ownershipProven: true });
+    expect(await readEvent(database.db, 'b')).toMatchObject({ ownershipProven: false, concluded: false });
   });
 
   it('that cannot be stored with its columns is kept in quarantine, and its neighbours are stored', async () => {

@@ -102,6 +102,7 @@ describe('transactions', () => {
       changed: 0,
       unchanged: 0,
       refused: 0,
+      immutableChanged: 0,
     });
     const dearer = transaction('t2', { amount: '20.00' });
     expect(await store({ transactions: [one, dearer], eventKey: 'event-2' })).toEqual({
@@ -109,6 +110,7 @@ describe('transactions', () => {
       changed: 1,
       unchanged: 1,
       refused: 0,
+      immutableChanged: 1,
     });
     await store({ transactions: [transaction('t2', { amount: '30.00' })], eventKey: 'event-3' });
     expect(await versions()).toEqual([
@@ -162,7 +164,7 @@ describe('transactions', () => {
       transaction('negative', { amount: '-1' }),
     ];
     const counts = await store({ transactions: [transaction('t1'), ...odd, transaction('t2')] });
-    expect(counts).toEqual({ inserted: 2, changed: 0, unchanged: 0, refused: 3 });
+    expect(counts).toMatchObject({ inserted: 2, changed: 0, unchanged: 0, refused: 3 });
     expect((await stored()).map((row) => row.transaction_id)).toEqual(['t1', 't2']);
   });
 

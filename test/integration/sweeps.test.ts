@@ -64,18 +64,21 @@ function refresh(entityId: string, hours: number, status = 'FINISHED'): Record<s
 describe('which sweep is in force', () => {
   const facts = { apiVersion: 'v2', staleHours: 24 } as const;
 
-  it('is the list of events in the UAE with a client secret, and entities by date everywhere else', () => {
+  it('is the list of events in the UAE with a client secret, and entities by date and banks everywhere', () => {
     expect(planSweeps({ ...facts, region: 'ae', hasClientSecret: true }).inForce).toEqual([
       'events',
+      'banks',
+      'entities',
       'freshness',
     ]);
-    expect(planSweeps({ ...facts, region: 'ae', hasClientSecret: false }).paged).toBe('entities');
-    expect(planSweeps({ ...facts, region: 'sa', hasClientSecret: true }).paged).toBe('entities');
+    const withoutEvents = ['banks', 'entities', 'freshness'];
+    expect(planSweeps({ ...facts, region: 'ae', hasClientSecret: false }).inForce).toEqual(withoutEvents);
+    expect(planSweeps({ ...facts, region: 'sa', hasClientSecret: true }).inForce).toEqual(withoutEvents);
   });
 
   it('asks for no refreshes in the v1 dialect, and says so', () => {
     const plan = planSweeps({ ...facts, apiVersion: 'v1', region: 'ae', hasClientSecret: true });
-    expect(plan.inForce).toEqual(['events']);
+    expect(plan.inForce).toEqual(['events', 'banks', 'entities']);
     expect(plan.recovers).toContain('no refreshes');
   });
 });
@@ -110,9 +113,9 @@ describe('the sweep over the list of events', () => {
     await parts.round();
     await makeDue('events');
     await parts.round();
-    const windows = parts.lean.asked.map(
-      ({ query }) => (Date.now() - Date.parse(String(query['from']))) / hourMs,
-    );
+    const windows = parts.lean.asked
+      .filter(({ operation }) => operation === 'events')
+      .map(({ query }) => (Date.now() - Date.parse(String(query['from']))) / hourMs);
     expect(windows.map(Math.round)).toEqual([90 * 24, 2]);
   });
 
@@ -166,7 +169,9 @@ describe('the sweep over the list of events', () => {
     const parts = createSweepParts(test.database);
     await parts.begin();
     parts.lean.fail = () => ({ code: 'LEAN_RATE_LIMITED', action: 'retry', retryClass: 'lean_rate_limit' });
-    expect(await parts.round()).toMatchObject([{ verdict: { kind: 'paused' } }]);
+    const reports = await parts.round();
+    expect(reports.length).toBeGreaterThan(0);
+    for (const { verdict } of reports) expect(verdict).toMatchObject({ kind: 'paused' });
   });
 });
 
@@ -247,74 +252,5 @@ describe('the sweep over entities by date', () => {
     await makeDue('entities');
     await parts.round();
     expect(await entities()).toEqual([]);
-  });
-});
-
-async function silentEntity(entityId: string, state = 'active'): Promise<void> {
-  await test.database.db
-    .insertInto('entities')
-    .values({
-      entity_id: entityId,
-      customer_id: 'customer-1',
-      app_user_id: null,
-      bank_identifier: 'bank-1',
-      bank_name: null,
-      permissions: null,
-      state: state === 'active' ? 'active' : 'action_required',
-      state_reason: null,
-      reconnect_id: null,
-      created_at: new Date(ago(48)),
-    })
-    .execute();
-}
-
-describe('the freshness sweep', () => {
-  it('asks an active entity long silent for its refreshes, once, and starts a sync for a newer one', async () => {
-    await silentEntity('entity-1');
-    await silentEntity('entity-2', 'stopped');
-    const parts = createSweepParts(test.database);
-    parts.lean.refreshes.set('entity-1', [refresh('entity-1', 2)]);
-    await parts.begin();
-    await parts.round();
-    await makeDue('freshness');
-    await parts.round();
-    const asked = parts.lean.asked.filter(({ operation }) => operation === 'refreshes');
-    expect(asked).toMatchObject([{ query: { entityId: 'entity-1' } }]);
-    expect(await runs()).toMatchObject([{ entity_id: 'entity-1', reason: 'sweep' }]);
-  });
-
-  it('starts nothing for a refresh that is known already', async () => {
-    await silentEntity('entity-1');
-    await test.database.db
-      .updateTable('entities')
-      .set({ last_refresh_ns: BigInt(Date.parse(ago(1))) * 1_000_000n })
-      .execute();
-    const parts = createSweepParts(test.database);
-    parts.lean.refreshes.set('entity-1', [refresh('entity-1', 2)]);
-    await parts.begin();
-    const reports = await parts.round();
-    expect(reports).toContainEqual(
-      expect.objectContaining({ operation: 'freshness', outcome: 'nothing_new' }),
-    );
-    expect(await runs()).toEqual([]);
-  });
-
-  it('asks again within the hour where Lean could not answer, and ends what Lean does not know', async () => {
-    await silentEntity('entity-1');
-    await silentEntity('entity-2');
-    const parts = createSweepParts(test.database);
-    parts.lean.fail = () => ({ code: 'LEAN_SERVER_ERROR', action: 'retry', retryClass: 'lean_server' });
-    await parts.begin();
-    await parts.round();
-    const [row] = await entities();
-    expect(Date.now() - (row?.freshness_asked_at?.getTime() ?? 0)).toBeGreaterThan(22.5 * hourMs);
-    parts.lean.fail = () => ({ code: 'LEAN_ENTITY_UNKNOWN', action: 'stop_entity' });
-    await test.database.db
-      .updateTable('entities')
-      .set({ freshness_asked_at: ago(25) })
-      .execute();
-    await makeDue('freshness');
-    await parts.round();
-    expect(await entities()).toMatchObject([{ state: 'ended' }, { state: 'ended' }]);
   });
 });

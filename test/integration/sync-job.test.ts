@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { listedEntity } from '../support/lean-replies.ts';
 import {
   clearSyncTables,
   createSyncParts,
@@ -114,14 +115,12 @@ describe('a sync', () => {
       step.kind === 'entity'
         ? {
             kind: 'entity',
-            entity: {
-              entityId,
-              customerId,
-              appUserId: null,
-              bankIdentifier: 'LEANMB1_UAE',
-              bankName: null,
-              permissions: ['accounts', 'transactions'],
-            },
+            listed: listedEntity({
+              id: entityId,
+              customer_id: customerId,
+              bank_identifier: 'LEANMB1_UAE',
+              permissions: { accounts: true, transactions: true },
+            }),
             at: instant('2026-05-10T12:00:00Z'),
             facts: pageOf(parts.world, { ...step, kind: 'accounts' }).facts,
           }

@@ -62,7 +62,8 @@ describe('an entity that Lean refuses to serve', () => {
     await parts.drain();
     expect(await readEntity()).toMatchObject({
       state: 'action_required',
-      state_event_ns: instant('2026-05-10T12:00:02Z').ns,
+      // When the call began that was refused.
+      state_event_ns: instant('2026-05-10T12:00:01.995Z').ns,
       last_event_ns: reconnected.ns,
       last_event_key: 'event-9',
     });

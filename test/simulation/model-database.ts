@@ -46,6 +46,7 @@ class ModelConnection implements DatabaseConnection {
   async executeQuery<Result>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Result>> {
     const { postgres, schedule, onUnknown } = this.#options;
     const outcome = await postgres.run(this.session, nameOf(sql), (transaction) => {
+      if (transaction.isAborted) throw pgError('25P02');
       if (postgres.deniedTable !== null && sql.includes(`"${postgres.deniedTable}"`)) throw pgError('42501');
       const now = new Date(epochMs + schedule.nowMs());
       try {

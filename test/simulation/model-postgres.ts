@@ -90,7 +90,9 @@ export function createModelPostgres({
       }
       const { by } = error;
       for (let other: ModelTransaction | null = by; other !== null; other = other.waitsFor) {
-        if (other === transaction) return on.error(pgError('40P01'));
+        if (other !== transaction) continue;
+        transaction.isAborted = true;
+        return on.error(pgError('40P01'));
       }
       transaction.waitsFor = by;
       by.whenOver.push(() => {
@@ -187,8 +189,8 @@ export function createModelPostgres({
     async commit(session) {
       await postgres.run(session, 'commit', (transaction) => {
         session.transaction = null;
+        // After a statement that failed Postgres answers this with ROLLBACK, and without an error.
         end(transaction, !transaction.isAborted);
-        if (transaction.isAborted) throw pgError('25P02');
       });
     },
     async rollback(session) {

@@ -33,7 +33,7 @@ export interface LeanServerOptions {
   dialect?: Dialect;
   /** False: `GET /events/v1` is not there, as in Saudi Arabia. Default true; it takes a bearer token only. */
   hasEventsApi?: boolean;
-  /** Lean's clock, for tokens, ninety days of events and new instants. Default: the machine's. */
+  /** Lean's clock, for tokens, ninety days of events, new instants and the `date` of a reply. Default: the machine's. */
   now?: () => number;
   /** Default 0: any free one. */
   port?: number;
@@ -195,6 +195,7 @@ async function serve(serving: Serving, request: IncomingMessage, response: Serve
     'content-type': reply.contentType ?? 'application/json',
     'lean-correlation-id': record.correlationId,
     'lean-trace-id': world.newId().replaceAll('-', ''),
+    date: new Date(world.nowMs()).toUTCString(),
     ...faultHeaders(fault),
   };
   await write(response, { fault, reply, headers, reset: serving.reset });

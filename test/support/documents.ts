@@ -6,7 +6,9 @@ import {
   failureCodesTable,
   replaceSection,
   variablesTable,
+  type Section,
 } from '../../src/config/env-document.ts';
+import { leanErrorsTable, leanEventsTable, sweepsTable, warningsTable } from './lean-documents.ts';
 
 interface GeneratedDocument {
   readonly name: string;
@@ -15,26 +17,48 @@ interface GeneratedDocument {
   readonly wanted: string;
 }
 
-/** `.env.example`, and the README with its generated sections; throws when the README lost a marker. */
+/** `.env.example`, and the documents with generated sections; throws when one of them lost a marker. */
 export function generatedDocuments(root = join(import.meta.dirname, '../..')): GeneratedDocument[] {
   const example = join(root, '.env.example');
-  const readme = join(root, 'README.md');
+  const written = sections.map(({ name, contents }) => {
+    const path = join(root, name);
+    const current = textOf(path);
+    return { name, path, current, wanted: withSections({ name, current, contents }) };
+  });
   return [
     { name: '.env.example', path: example, current: textOf(example), wanted: envExample() },
-    { name: 'README.md', path: readme, current: textOf(readme), wanted: readmeText(textOf(readme)) },
+    ...written,
   ];
 }
 
-function readmeText(current: string): string {
-  const sections = [
-    { section: 'variables', content: variablesTable() },
-    { section: 'failure-codes', content: failureCodesTable() },
-  ] as const;
+type Contents = readonly (readonly [section: Section, content: string])[];
+
+const sections: readonly { readonly name: string; readonly contents: Contents }[] = [
+  {
+    name: 'README.md',
+    contents: [
+      ['variables', variablesTable()],
+      ['failure-codes', failureCodesTable()],
+      ['sweeps', sweepsTable()],
+      ['warnings', warningsTable()],
+    ],
+  },
+  {
+    name: 'docs/lean-events-and-errors.md',
+    contents: [
+      ['lean-events', leanEventsTable()],
+      ['lean-errors', leanErrorsTable()],
+    ],
+  },
+];
+
+function withSections(document: { name: string; current: string; contents: Contents }): string {
+  const { name, current, contents } = document;
   let text = current;
-  for (const { section, content } of sections) {
+  for (const [section, content] of contents) {
     const replaced = replaceSection({ text, section, content });
     if (replaced === null)
-      throw new Error(`README.md has no <!-- ${section}:begin --> … <!-- ${section}:end -->`);
+      throw new Error(`${name} has no <!-- ${section}:begin --> … <!-- ${section}:end -->`);
     text = replaced;
   }
   return text;

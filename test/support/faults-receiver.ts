@@ -8,6 +8,7 @@ import { startJobRunner } from '../../src/queue/job-runner.ts';
 import { createWebhookSender, type DeliveryRecord, type WebhookSender } from '../simulator/webhook-sender.ts';
 import { uniquePrefix } from './engines.ts';
 import { entityBody } from './event-bodies.ts';
+import type { Pki } from './pki.ts';
 import { nodeCommand, root, startProcess, type RoleProcess } from './processes.ts';
 import { testSecret } from './receiver-server.ts';
 import { receiverSettings, type ReceiverSettings } from './receiver-settings.ts';
@@ -59,10 +60,11 @@ const mostLanes = 16;
 /** An acknowledgement that waited for Redis would take this long at the least. */
 export const redisDeadlineMs = 2_000;
 
-export async function openReceiverStage(changes: Settings): Promise<ReceiverStage> {
+/** `pki`: other certificates than those of the process. */
+export async function openReceiverStage(changes: Settings, pki?: Pki): Promise<ReceiverStage> {
   const prefix = changes['QUEUE_PREFIX'] ?? uniquePrefix();
   const defaults = { REDIS_DEADLINE_MS: String(redisDeadlineMs), QUEUE_PREFIX: prefix };
-  const settings = await receiverSettings({ ...defaults, ...changes });
+  const settings = await receiverSettings({ ...defaults, ...changes }, pki);
   const processes: RoleProcess[] = [];
   const closers: (() => Promise<unknown>)[] = [];
   const notes = createNotes();
@@ -83,11 +85,11 @@ export async function openReceiverStage(changes: Settings): Promise<ReceiverStag
   }
 
   function senderOf(): WebhookSender {
-    const { pki } = settings;
+    const { lean, serverCaPem } = settings.pki;
     sender ??= createWebhookSender({
       url: url(),
-      identity: pki.lean.webhookClient,
-      ca: pki.serverCaPem,
+      identity: lean.webhookClient,
+      ca: serverCaPem,
       secret: testSecret,
       connections: mostLanes,
       retryMinutes: [],

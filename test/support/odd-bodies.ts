@@ -158,7 +158,6 @@ const oddTimes = Object.fromEntries(
     '2026-05-12T14:34:40.1234567891Z',
     '1778596480391',
     'yesterday',
-    '2'.repeat(10_000),
     '2026-05-12T14:34:40Z\u0000',
   ].map((timestamp) => [`timestamp: ${timestamp.slice(0, 32)}`, event({ timestamp })]),
 );
@@ -203,6 +202,10 @@ const repeated = warned('DUPLICATE_KEY', {
   'a payload said twice': '{"type":"odd.body","payload":{"id":"a"},"payload":{"entity_id":"odd-last"}}',
   'a key said twice far inside': '{"type":"odd.body","payload":[{"a":{"b":1,"c":2,"b":3}}]}',
   '__proto__ said twice': '{"type":"odd.body","payload":{"__proto__":1,"__proto__":2}}',
+});
+
+const endlessTime = warned('TIMESTAMP_TOO_LONG', {
+  'timestamp: 10,000 digits': event({ timestamp: '2'.repeat(10_000) }),
 });
 
 const created = (payload: unknown) => JSON.stringify({ type: 'entity.created', payload });
@@ -251,6 +254,7 @@ export const oddBodies: readonly OddBody[] = [
   ...noType,
   ...ignored,
   ...repeated,
+  ...endlessTime,
   ...handledUnreadable,
   ...handled,
 ];

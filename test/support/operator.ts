@@ -1,9 +1,13 @@
 // The operator's command line for tests: runs one command in this process and gives what it said and how it ended.
-import { loadConfig } from '../../src/config/load-config.ts';
+import { readOpsConfig } from '../../src/config/load-config.ts';
 import type { OperatorContext } from '../../src/operations/operator-command.ts';
 import { runOpsCommand } from '../../src/operations/ops-command.ts';
 import { startForwarder } from '../../src/receiver/forwarder.ts';
 import type { Database } from '../../src/store/database.ts';
+import { openLeanAccess } from '../../src/worker/lean-access.ts';
+import { planSweeps } from '../../src/worker/sweep-plan.ts';
+import { createMetrics } from '../../src/observability/metrics.ts';
+import { silentLogger } from './silent-logger.ts';
 
 export interface OperatorWish {
   readonly database?: Database;
@@ -13,6 +17,8 @@ export interface OperatorWish {
   readonly stop?: AbortSignal;
   /** Who is logged in; nobody with a name when it is null. */
   readonly operator?: string | null;
+  /** In the place of those that come with node. */
+  readonly publicAuthorities?: readonly string[];
 }
 
 export interface OperatorAnswer {
@@ -29,7 +35,7 @@ export async function operate(argv: readonly string[], wish: OperatorWish = {}):
   const written: string[] = [];
   const asked: string[] = [];
   const progress: string[] = [];
-  const config = loadConfig('ops', env);
+  const { config, refusal } = readOpsConfig(env);
   const terminal: OperatorContext['terminal'] =
     answer === undefined
       ? undefined
@@ -49,6 +55,19 @@ export async function operate(argv: readonly string[], wish: OperatorWish = {}):
     write: (text) => written.push(text),
     untilInterrupted: () => stop,
     startForwarder,
+    lean: {
+      open: (leanConfig, limits) =>
+        openLeanAccess({
+          config: leanConfig,
+          limits,
+          logger: silentLogger,
+          metrics: createMetrics({ processMetrics: false }),
+        }),
+      planSweeps,
+    },
+    env,
+    ...(wish.publicAuthorities && { publicAuthorities: wish.publicAuthorities }),
+    ...(refusal !== null && { configRefusal: refusal }),
     ...(database && { database }),
     ...(operator !== null && { operator }),
     ...(terminal && { terminal }),

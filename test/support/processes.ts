@@ -40,6 +40,7 @@ export function nodeCommand(program: string): [string, ...string[]] {
 
 /** What test/run.ts set up; somebody else may not write there. */
 function compileCache(uid: number | undefined): Record<string, string> {
+  // oxlint-disable-next-line node/no-process-env -- it is of the whole run, as the choice of engines is
   const { NODE_COMPILE_CACHE: folder } = process.env;
   return folder === undefined || uid !== undefined ? {} : { NODE_COMPILE_CACHE: folder };
 }

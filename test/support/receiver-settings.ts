@@ -16,9 +16,13 @@ export interface ReceiverSettings {
 /** Nothing listens there: what a receiver does must not depend on it. */
 const redisThatIsDown = 'redis://127.0.0.1:1';
 
-export async function receiverSettings(changes: Record<string, string> = {}): Promise<ReceiverSettings> {
+/** `ofPki`: other certificates than those of the process. */
+export async function receiverSettings(
+  changes: Record<string, string> = {},
+  ofPki?: Pki,
+): Promise<ReceiverSettings> {
   const dir = await mkdtemp(path.join(tmpdir(), 'receiver-'));
-  const pki = await testPki();
+  const pki = ofPki ?? (await testPki());
   const files = await writePki(pki, path.join(dir, 'certificates'));
   const env = {
     LEAN_ENVIRONMENT: 'sandbox',

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { sql } from 'kysely';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { Proof } from '../../src/core/delivery.ts';
-import { createMetrics } from '../../src/observability/metrics.ts';
+import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
 import { createReadiness, type Readiness } from '../../src/observability/readiness.ts';
 import { openIntakeQueue, type IntakeQueue } from '../../src/queue/intake-queue.ts';
 import { parseKeyRing } from '../../src/sealing/key-ring.ts';
@@ -17,7 +17,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { startWorker, type RunningWorker } from '../../src/worker/start-worker.ts';
 import type { SimulatedCustomers } from '../simulator/customers.ts';
 import { comparedTables, comparedTablesSql, type ComparedTable } from '../simulator/expected-tables.ts';
-import { startLeanServer, type LeanServer } from '../simulator/lean-server.ts';
+import { startLeanServer, type LeanServer, type LeanServerOptions } from '../simulator/lean-server.ts';
 import { engines, openTestDatabase, uniquePrefix, type TestDatabase } from './engines.ts';
 import { testPki, writePki } from './pki.ts';
 import { createRecordingLogger, type RecordedLine } from './silent-logger.ts';
@@ -31,6 +31,8 @@ export interface WorkerWorld {
   readonly intake: IntakeQueue;
   readonly lines: RecordedLine[];
   readonly readiness: Readiness;
+  /** Of all workers of this process. */
+  readonly metrics: Metrics;
   readonly env: Readonly<Record<string, string>>;
   /** Another worker beside those that run already. */
   start(): Promise<RunningWorker>;
@@ -48,25 +50,39 @@ interface WorldOptions {
   /** A Postgres of the test's own; its schema is made here. */
   readonly databaseUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The UAE when left out. */
+  readonly region?: 'ae' | 'sa';
+  /** How this Lean differs from one that takes the app token of a certificate's holder; `oauth` gives us the secret. */
+  readonly lean?: Partial<LeanServerOptions>;
+  /** Between two looks at what sweeps have to do. */
+  readonly sweepEveryMs?: number;
 }
 
 export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWorld> {
-  const { customers, redisUrl, databaseUrl, env: changes } = options;
+  const { customers, redisUrl, databaseUrl, env: changes, region = 'ae', sweepEveryMs } = options;
   const test = databaseUrl === undefined ? await openTestDatabase() : await openPrivateDatabase(databaseUrl);
   const dir = await mkdtemp(path.join(tmpdir(), 'worker-'));
   const pki = await testPki();
   const files = await writePki(pki, dir);
-  const lean = await startLeanServer({ pki, customers, appToken, requireClientCertificate: true });
+  const lean = await startLeanServer({
+    pki,
+    customers,
+    appToken,
+    requireClientCertificate: true,
+    ...options.lean,
+  });
+  const secret = options.lean?.oauth?.clientSecret;
   const url = redisUrl ?? engines.redisUrl;
   const prefix = uniquePrefix();
   const env = {
     LEAN_ENVIRONMENT: 'sandbox',
-    LEAN_REGION: 'ae',
+    LEAN_REGION: region,
     LEAN_APP_TOKEN: appToken,
     LEAN_API_URL: lean.url,
     LEAN_CA_FILE: files.leanChain,
     LEAN_CERT_FILE: files.applicationCert,
     LEAN_KEY_FILE: files.applicationKey,
+    ...(secret !== undefined && { LEAN_CLIENT_SECRET: secret, LEAN_AUTH_URL: new URL(lean.tokenUrl).origin }),
     LEAN_RATE_LIMIT_PER_SECOND: '0',
     REDIS_URL: url,
     QUEUE_PREFIX: prefix,
@@ -77,7 +93,7 @@ export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWo
     EVENT_KEY_KEEP_DAYS: '3650',
     ...changes,
   };
-  await stampInstallation(test.database, { environment: 'sandbox', region: 'ae', appToken });
+  await stampInstallation(test.database, { environment: 'sandbox', region, appToken });
   const intake = openIntakeQueue({ url, prefix });
   const readiness = createReadiness();
   const metrics = createMetrics({ processMetrics: false });
@@ -89,6 +105,7 @@ export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWo
     intake,
     lines,
     readiness,
+    metrics,
     env,
     async start() {
       const worker = await startWorker({
@@ -98,6 +115,7 @@ export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWo
         metrics,
         readiness,
         reconciler: { intervalMs: 300, olderThanMs: 300 },
+        ...(sweepEveryMs !== undefined && { sweeps: { intervalMs: sweepEveryMs } }),
       });
       running.push(worker);
       return worker;

@@ -23,6 +23,7 @@ import { testKeyRing } from './worker-parts.ts';
 export interface SweptLean {
   events: unknown[];
   entities: unknown[];
+  banks: unknown[];
   readonly refreshes: Map<string, unknown[]>;
   /** Fails the calls it gives a failure for. */
   fail: (operation: LeanOperation) => (Pick<LeanFailure, 'code' | 'action'> & Partial<LeanFailure>) | null;
@@ -47,6 +48,7 @@ export function createSweepParts(
   const lean: SweptLean = {
     events: [],
     entities: [],
+    banks: [],
     refreshes: new Map(),
     fail: () => null,
     size: pageSize,
@@ -77,6 +79,7 @@ export function createSweepParts(
     syncQueue,
     eventKeyKeepDays,
     hasRefreshes: apiVersion === 'v2',
+    plan,
     staleMs,
     bankGate: createBankGate(common),
     stepBack: createStepBack({ databaseIsAway: () => false }),
@@ -134,6 +137,17 @@ function callsOf(lean: SweptLean): SweepDeps['lean'] {
   }
   return {
     getEvents: (query) => page(listKinds.events, lean.events, query),
+    getBanks() {
+      const { operation } = listKinds.banks;
+      lean.asked.push({ operation, query: {} });
+      const failure = lean.fail(operation);
+      if (failure) return Promise.resolve(failedReply(operation, failure));
+      return Promise.resolve(
+        judgeText({ bodyText: JSON.stringify(lean.banks), isEnveloped: false }, (source) =>
+          readPage(source, listKinds.banks, { page: null, belongsTo: {} }),
+        ),
+      );
+    },
     getEntitiesByDate: (query) => page(listKinds.entitiesByDate, lean.entities, query),
     getRefreshes: (query) => page(listKinds.refreshes, lean.refreshes.get(query.entityId) ?? [], query),
     startRefresh({ entityId }) {

@@ -124,6 +124,7 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
   const world = createLeanWorld();
   const queue = new Map<string, StepJob>();
   const { logger, lines } = createRecordingLogger();
+  const metrics = createMetrics({ processMetrics: false });
   // Ahead of the true clock, which goes on: Postgres keeps to that one.
   let aheadMs = 0;
   const nowMs = () => Date.now() + aheadMs;
@@ -143,7 +144,7 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
     apiVersion: options.apiVersion ?? 'v2',
     transactionHistoryDays: options.transactionHistoryDays,
     logger,
-    metrics: createMetrics({ processMetrics: false }),
+    metrics,
     now: () => new Date(nowMs()),
     random: () => 0.5,
   });
@@ -154,6 +155,7 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
   return {
     world,
     lines,
+    metrics,
     queue,
     run,
     nowMs,

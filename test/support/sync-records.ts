@@ -61,6 +61,7 @@ export function transaction(
     mutability: 'IMMUTABLE',
     bookedAt: instant(`${bookingDate}T00:00:00Z`),
     bookedAtText: `${bookingDate}T00:00:00Z`,
+    bookedAtPrecision: 'date' as const,
     bookingDate,
     valueAt: null,
     description: 'Groceries',

@@ -140,6 +140,15 @@ describe('FAILED inside HTTP 200', () => {
   it('hands no free text of a reply to the log', () => {
     expect(granular('Account of Mae Zulauf is locked').granularStatus).toBeNull();
   });
+
+  it.each(['AE070331234567890123456', 'SA0380000000608010167519', 'MAE_ZULAUF', 'FATIMA', 'A1', '7841990'])(
+    'hands out no %s that stands where a code should',
+    (word) => {
+      const said = failure(403, `{"status":"${word}","status_detail":{"granular_status_code":"${word}"}}`);
+      expect([said.leanStatus, said.granularStatus]).toEqual([null, null]);
+      expect(JSON.stringify(said)).not.toContain(word);
+    },
+  );
 });
 
 describe('no reply', () => {

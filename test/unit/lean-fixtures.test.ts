@@ -79,7 +79,8 @@ describe('captured and documented data', () => {
       expect(row).toMatchObject({
         amountMinor: expect.any(String),
         bookingDate: expect.any(String),
-        warnings: [],
+        // Only bodies of 2023 name no zone; they write local midnight as a time in UTC.
+        warnings: name.includes('-old-') ? ['TIME_ZONE_MISSING'] : [],
       });
       expect(row.creditDebitIndicator).not.toBeNull();
     }

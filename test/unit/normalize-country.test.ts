@@ -50,12 +50,13 @@ describe('countryCode', () => {
 });
 
 describe('normalizeBic', () => {
-  it('takes eight or eleven characters of ISO 9362 and nothing else', () => {
+  it('takes eight or eleven characters of ISO 9362 with a country in them, and nothing else', () => {
     expect(['NCBKSAJE', ' mockae01 ', 'DEUTDEFF500'].map(normalizeBic)).toEqual([
       'NCBKSAJE',
       'MOCKAE01',
       'DEUTDEFF500',
     ]);
+    expect(['ABCDXKPR', 'ABCDZZPR', 'ABCDUKPR'].map(normalizeBic)).toEqual(['ABCDXKPR', null, null]);
     expect(['KSAOB.SASABB', 'Lean Mockbank', 'NCBK', 'NCBKSAJEX', ''].map(normalizeBic)).toEqual([
       null,
       null,

@@ -235,6 +235,26 @@ describe('people', () => {
     ]);
   });
 
+  it('who share or serve an account are all kept, each with a role of its own', () => {
+    const parties = people(
+      { party_id: '1', party_type: 'JOINT', account_role: 'PRINCIPAL' },
+      { party_id: '2', party_type: 'JOINT', account_role: 'PRINCIPAL' },
+      { party_id: '3', party_type: 'DELEGATE', account_role: 'POWER_OF_ATTORNEY' },
+    );
+    expect(
+      parties.map(({ partyKey, partyType, accountRole, warnings }) => [
+        partyKey,
+        partyType,
+        accountRole,
+        warnings,
+      ]),
+    ).toEqual([
+      ['1', 'JOINT', 'PRINCIPAL', []],
+      ['2', 'JOINT', 'PRINCIPAL', []],
+      ['3', 'DELEGATE', 'POWER_OF_ATTORNEY', []],
+    ]);
+  });
+
   it('have no address where Lean sends an empty one', () => {
     expect(people({ party_id: 'p', address: { country: '', region: null } })[0]?.address).toBeNull();
     expect(people({ party_id: 'p', address: {} })[0]?.address).toBeNull();

@@ -72,7 +72,8 @@ describe('v1 accounts', () => {
         identifiers: [{ scheme_name: 'IBAN', identification: 'SA03 8000 0000 6080 1016 7519', name: null }],
         servicer: null,
         raw: expect.stringContaining('"bank_identifier": "LEANMB1"'),
-        warnings: [],
+        // Documented are CURRENT, SAVINGS and CREDIT; the bank's own word stays.
+        warnings: ['WORD_UNKNOWN'],
       },
       expect.objectContaining({
         accountId: '3e9e4289-9e4f-480f-af68-3181cb35218e',

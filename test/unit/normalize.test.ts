@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   canonicalAccountSchema,
   canonicalBalanceSchema,
@@ -91,6 +91,14 @@ describe('signs', () => {
   });
 });
 
+function precision(booking_date_time: string | null, local_time_zone: string | null) {
+  return transaction({ booking_date_time, local_time_zone })?.bookedAtPrecision;
+}
+
+function warningsAt(booking_date_time: string) {
+  return transaction({ booking_date_time, credit_debit_indicator: 'DEBIT' })?.warnings;
+}
+
 describe('dates', () => {
   it('takes the local day by the zone the item names, and keeps the text', () => {
     const booking_date_time = '2025-08-05T22:20:00Z';
@@ -112,6 +120,41 @@ describe('dates', () => {
     expect(odd).toMatchObject({ bookingDate: '2023-10-01', warnings: ['TIME_ZONE_UNKNOWN'] });
   });
 
+  it('says whether the bank gave a day or a moment', () => {
+    expect(precision('2026-01-01', null)).toBe('date');
+    expect(precision('2026-01-01T00:00:00Z', 'UTC+00:00')).toBe('date');
+    expect(precision('2026-01-01T00:00:00.000Z', 'Asia/Riyadh')).toBe('date');
+    expect(precision('2025-12-31T20:00:00Z', 'Asia/Dubai')).toBe('date');
+    expect(precision('2025-12-31T20:00:00Z', 'UTC+03:00')).toBe('instant');
+    expect(precision('2025-12-31T20:00:00Z', null)).toBe('instant');
+    expect(precision('2026-01-01T00:00:00.000000001Z', 'UTC')).toBe('instant');
+    expect(precision('31/12/2025', null)).toBeNull();
+    expect(precision(null, 'Asia/Dubai')).toBeNull();
+  });
+
+  it('shows a day without a time as that day in every column, whatever the zone', () => {
+    const row = transaction({
+      booking_date_time: '2026-01-01',
+      value_date_time: '2026-01-02',
+      local_time_zone: 'America/New_York',
+      credit_debit_indicator: 'DEBIT',
+    });
+    expect(row).toMatchObject({
+      bookedAt: { text: '2026-01-01', at: '2026-01-01T00:00:00.000Z' },
+      bookingDate: '2026-01-01',
+      valueAt: { at: '2026-01-02T00:00:00.000Z' },
+      warnings: [],
+    });
+    const unnamed = { transaction_id: null, value_date_time: '2026-01-02' };
+    expect(transaction(unnamed)?.transactionId).toBe(transaction({ transaction_id: null })?.transactionId);
+  });
+
+  it('says so where only a zone could tell the local day', () => {
+    expect(warningsAt('2023-10-01T20:00:00Z')).toEqual(['TIME_ZONE_MISSING']);
+    expect(warningsAt('2023-10-01T00:00:00Z')).toEqual([]);
+    expect(warningsAt('2023-10-01T20:00:00+04:00')).toEqual([]);
+  });
+
   it('never puts another date in place of a missing or odd one', () => {
     expect(transaction({})).toMatchObject({
       bookedAt: null,
@@ -126,6 +169,10 @@ describe('dates', () => {
       bookingDate: null,
       warnings: ['DATE_UNREADABLE'],
     });
+    const value = transaction({ value_date_time: '2025-02-30', credit_debit_indicator: 'DEBIT' });
+    expect(value).toMatchObject({ valueAt: null, warnings: ['DATE_UNREADABLE'] });
+    const day = transaction({ booking_date_time: '2025-02-30', credit_debit_indicator: 'DEBIT' });
+    expect(day).toMatchObject({ bookedAt: null, bookingDate: null, warnings: ['DATE_UNREADABLE'] });
   });
 });
 
@@ -174,6 +221,18 @@ describe('hostile and odd values', () => {
       expect.any(String),
       expect.any(String),
     ]);
+  });
+
+  it('takes a number where an object belongs for nothing, and where an item belongs for no item', () => {
+    const odd = { creditor_account: 7, merchant_details: 1e3, credit_debit_indicator: 'DEBIT' };
+    expect(transaction(odd)).toMatchObject({ counterparty: null, merchantName: null, warnings: [] });
+    expect(read(wireAccountSchema, [{ account_id: 'a', account: [7], servicer: 7 }]).items).toMatchObject([
+      { wire: { account: [], servicer: null } },
+    ]);
+    expect(read(z.object({}), [7, 'x', [], {}])).toMatchObject({
+      items: [{ raw: '{}' }],
+      unreadable: [{ reason: 'not an object' }, { reason: 'not an object' }, { reason: 'not an object' }],
+    });
   });
 
   it('reports a balance of no known time instead of using the clock', () => {

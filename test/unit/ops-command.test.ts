@@ -29,7 +29,9 @@ const contract = [
   'erase',
   'sql',
 ];
-const built = contract.filter((name) => /^(events|quarantine|journal|certificates|erase|sql)/.test(name));
+const built = contract.filter((name) =>
+  /^(doctor|events|quarantine|journal|certificates|sync|sweep|refresh|erase|sql)/.test(name),
+);
 
 describe('the help', () => {
   it('names every command once, and only those of the contract', async () => {

@@ -92,6 +92,19 @@ describe('readEnvelope', () => {
     expect(read('{"type":"a","payload":{"type":"a"}}')).toMatchObject({ warnings: [] });
   });
 
+  it.each(['2026-05-13T00:00:00Z'.padEnd(65), 'x'.repeat(1_000_000)])(
+    'leaves a time of more than 64 characters to the body, and says so',
+    (timestamp) => {
+      expect(read(JSON.stringify({ type: 'a', timestamp, event_id: 'x'.repeat(1_001) }))).toMatchObject({
+        kind: 'readable',
+        timestamp: null,
+        timestampText: null,
+        eventId: null,
+        warnings: ['TIMESTAMP_TOO_LONG'],
+      });
+    },
+  );
+
   it('hands out no text a column could refuse', () => {
     const text = String.raw`{"type":"a\u0000","message":"\ud800","event_id":"\u0000","payload":{"entity_id":"x\u0000","customer_id":"${'y'.repeat(201)}"}}`;
     expect(read(text)).toMatchObject({

@@ -1,0 +1,93 @@
+// What events and replies of Lean say of an entity and its state, written in one place: the application is told when
+// it turns, once, and of nothing that does not hold; what still waits for an entity that was stopped ends.
+import { appendChanges, type NewChange } from '../store/change-store.ts';
+import type { Database, TablesTransaction } from '../store/database.ts';
+import { lockEntity } from '../store/entity-lock.ts';
+import {
+  applyEntityFacts,
+  type AppliedFacts,
+  type EntityFacts,
+  type EntityState,
+  type FactOrder,
+} from '../store/entity-store.ts';
+import { readKnownEntities, type KnownEntity } from '../store/listed-entity-store.ts';
+import { dropWaitingRun } from '../store/waiting-run-store.ts';
+
+export const active = { state: 'active', reason: null } as const satisfies EntityState;
+/** No permission is left: so Lean tells of a consent that was taken back. */
+export const revoked = {
+  state: 'action_required',
+  reason: 'PERMISSIONS_REVOKED',
+} as const satisfies EntityState;
+
+export interface SaidOfEntity {
+  readonly facts: Omit<EntityFacts, 'state'>;
+  readonly order: FactOrder;
+  /** Null where nothing is said of it. */
+  readonly state: EntityState | null;
+  /** Since when the state is so; null or left out: as everything else. */
+  readonly sinceNs?: bigint | null;
+  /** The event that led to it. */
+  readonly eventKey?: string | null;
+  /** For the change, beside what it says of itself. */
+  readonly details?: NewChange['details'];
+}
+
+export interface AppliedWord {
+  readonly applied: AppliedFacts;
+  /** As it was before. */
+  readonly former: KnownEntity | undefined;
+  /** It has turned, and the application was told. */
+  readonly isTold: boolean;
+}
+
+/** Part of the caller's transaction, in which it takes the entity's lock. */
+export async function applyEntityWord(
+  database: Database,
+  transaction: TablesTransaction,
+  said: SaidOfEntity,
+): Promise<AppliedWord> {
+  const { facts, eventKey = null, details = {} } = said;
+  const { entityId } = facts;
+  await lockEntity(database, transaction, entityId);
+  const former = (await readKnownEntities(transaction, [entityId])).get(entityId);
+  const applied = await write(database, transaction, said);
+  const about = { entityId, customerId: facts.customerId ?? former?.customerId ?? null, eventKey };
+  const isBack = applied.state === 'active' && former?.state !== 'active';
+  if (isBack) {
+    const { bankIdentifier = null, permissions } = facts;
+    const first = { bankIdentifier, permissions: permissions?.length ?? null };
+    const connected = former === undefined ? first : { reconnected: true };
+    await appendChanges(transaction, [
+      { change: 'entity.connected', ...about, details: { ...details, ...connected } },
+    ]);
+  }
+  const reason = said.state?.reason ?? null;
+  const isStopped = applied.stateWritten && applied.state !== 'active' && former?.reason !== reason;
+  if (isStopped) {
+    await appendChanges(transaction, [
+      { change: 'entity.action_required', ...about, details: { ...details, reason } },
+    ]);
+    await dropWaitingRun(transaction, { entityId, failureCode: stoppedRunCode });
+  }
+  return { applied, former, isTold: isBack || isStopped };
+}
+
+/** Why a run ends whose entity has no permission left. */
+export const stoppedRunCode = 'CONSENT_EXPIRED';
+
+async function write(
+  database: Database,
+  transaction: TablesTransaction,
+  { facts, order, state, sinceNs = null }: SaidOfEntity,
+): Promise<AppliedFacts> {
+  if (state === null || sinceNs === null) {
+    return applyEntityFacts(database, transaction, { facts: { ...facts, state }, order });
+  }
+  await applyEntityFacts(database, transaction, { facts, order });
+  const { entityId } = facts;
+  return applyEntityFacts(database, transaction, {
+    facts: { entityId, state },
+    order: { ...order, ns: sinceNs },
+  });
+}

@@ -1,0 +1,110 @@
+// `ops -- doctor` where Redis or Postgres is away, takes no writes, is another application's, or gives our role too little
+// or too much: each says so in its own line, and holds up nothing else.
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createWorkersRole, openDoctorStage, type DoctorStage, type Env } from '../support/doctor-stage.ts';
+import { needsRealEngines, startPrivateRedis } from '../support/engines.ts';
+
+let stage: DoctorStage;
+beforeAll(async () => {
+  stage = await openDoctorStage();
+});
+afterAll(() => stage.close());
+
+const both = (changes: Env = {}) => stage.both(changes);
+
+async function doctor(env: Env, ...argv: readonly string[]) {
+  const examined = await stage.examine(env, ...argv);
+  for (const { state, cure } of examined.findings)
+    expect(cure === null).toBe(state === 'ok' || state === 'skipped');
+  return examined;
+}
+
+const lineOf = (check: string, env: Env) => stage.lineOf(check, env);
+
+describe('engines', () => {
+  it('that are away are problems with their codes, and nothing else is held up by them', async () => {
+    const nowhere = { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'postgres://127.0.0.1:1/none' };
+    const { code, findings } = await doctor(both(nowhere), '--seconds', '6');
+    expect(code).toBe(2);
+    const byCheck = Object.fromEntries(findings.map((finding) => [finding.check, finding]));
+    expect(byCheck['redis']).toMatchObject({ state: 'problem', code: 'QUEUE_UNAVAILABLE' });
+    expect(byCheck['postgres']).toMatchObject({ state: 'problem', code: 'DATABASE_AWAY' });
+    expect(byCheck['lean']).toMatchObject({ state: 'ok' });
+    expect(byCheck['journal disk']).toMatchObject({ state: 'ok' });
+  });
+
+  it('a database of another application is the wrong one', async () => {
+    const { of } = await doctor(both({ LEAN_APP_TOKEN: 'another-application' }));
+    expect(of('postgres schema')).toMatchObject([{ state: 'problem', code: 'WRONG_INSTALLATION' }]);
+    expect(of('lean')).toMatchObject([{ state: 'problem', code: 'CERTIFICATE_TOKEN_MISMATCH' }]);
+    expect(of('sweep')).toMatchObject([{ state: 'skipped' }]);
+  });
+
+  it('that take no writes are problems', async (context) => {
+    needsRealEngines(context);
+    const replica = await startPrivateRedis({ args: ['--replicaof', '127.0.0.1', '1'] });
+    const role = await createWorkersRole(stage);
+    try {
+      await sql
+        .raw(`alter role ${new URL(role.url).username} set default_transaction_read_only = on`)
+        .execute(stage.world.test.database.db);
+      const { of } = await doctor(both({ REDIS_URL: replica.url, DATABASE_URL: role.url }));
+      expect(of('redis writes')).toMatchObject([
+        { state: 'problem', message: expect.stringContaining('replica') },
+      ]);
+      expect(of('postgres')).toMatchObject([
+        { state: 'problem', message: expect.stringContaining('takes no writes') },
+      ]);
+    } finally {
+      await role.drop();
+      await replica.stop();
+    }
+  });
+
+  it('a role that may not even look says what it lacks, and one with too much what that is', async (context) => {
+    needsRealEngines(context, 'postgres');
+    const { schema, database } = stage.world.test;
+    const role = await createWorkersRole(stage);
+    const name = new URL(role.url).username;
+    const change = (statement: string) => sql.raw(statement).execute(database.db);
+    const env = both({ DATABASE_URL: role.url });
+    try {
+      await change(`grant truncate on ${schema}.accounts to ${name}`);
+      expect(await lineOf('postgres rights', env)).toMatchObject({
+        state: 'warning',
+        message: expect.stringContaining('may truncate 1 of its tables'),
+      });
+      for (const taken of [`select on ${schema}.schema_migrations`, `usage on schema ${schema}`]) {
+        await change(`revoke ${taken} from ${name}`);
+        const { of, findings } = await doctor(env);
+        expect(of('postgres rights')).toMatchObject([
+          { state: 'problem', cure: expect.stringContaining('grant usage on schema') },
+        ]);
+        expect(findings.map(({ check }) => check)).not.toContain('postgres schema');
+        expect(of('postgres')).toMatchObject([{ state: 'ok' }]);
+      }
+    } finally {
+      await role.drop();
+    }
+  });
+
+  it('a schema that was never migrated, and a role without rights, say what to run', async (context) => {
+    needsRealEngines(context, 'postgres');
+    const line = await lineOf('postgres schema', both({ DATABASE_SCHEMA: 'nobody_made_this' }));
+    expect(line).toMatchObject({ code: 'SCHEMA_OUTDATED', cure: expect.stringContaining('npm run migrate') });
+    const role = await createWorkersRole(stage);
+    try {
+      await sql
+        .raw(`revoke delete on ${stage.world.test.schema}.accounts from ${new URL(role.url).username}`)
+        .execute(stage.world.test.database.db);
+      expect(await lineOf('postgres rights', both({ DATABASE_URL: role.url }))).toMatchObject({
+        state: 'problem',
+        message: expect.stringContaining('accounts delete'),
+        cure: expect.stringContaining('grant select, insert, update, delete on all tables'),
+      });
+    } finally {
+      await role.drop();
+    }
+  });
+});
