@@ -9,8 +9,9 @@ export default defineConfig({
     reporters: ['default', createSummaryReporter()],
     sequence: { sequencer: SlowFirst },
     pool: 'forks',
-    // A few files at a time: they share one Redis and one Postgres, and some start processes of their own and wait for them.
-    maxWorkers: 2,
+    // They share one Redis and one Postgres, and most start processes of their own and wait for them: more than there are
+    // cores, so that one waits while another works.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,

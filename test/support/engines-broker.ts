@@ -21,7 +21,11 @@ export type EngineSignal = (typeof signals)[number];
 const kindSchema = z.enum(['real', 'embedded']);
 export const sharedEnginesSchema = z.object({
   redis: z.object({ kind: kindSchema, url: z.string() }),
-  postgres: z.object({ kind: kindSchema, url: z.string().optional() }),
+  postgres: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('real'), url: z.string() }),
+    /** A file that an empty PGlite can be made from. */
+    z.object({ kind: z.literal('embedded'), url: z.undefined().optional(), template: z.string() }),
+  ]),
   canStart: z.object({ redis: z.boolean(), postgres: z.boolean() }),
 });
 export type SharedEngines = z.infer<typeof sharedEnginesSchema>;

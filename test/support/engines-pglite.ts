@@ -1,14 +1,30 @@
-// One PGlite per test file: starting one takes seconds, a schema in it takes none.
+// One PGlite per test file. Making a new database takes it seconds, so all files start from a copy of one that is made
+// once per run.
+import { openAsBlob } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PGliteDialect, type Dialect } from 'kysely';
 import { columnParsers } from '../../src/store/column-types.ts';
 
-let instance: PGlite | undefined;
+/** Returns the file with the empty database in `folder`. */
+export async function writePgliteTemplate(folder: string): Promise<string> {
+  const pglite = await PGlite.create();
+  const dump = await pglite.dumpDataDir('none');
+  await pglite.close();
+  const template = path.join(folder, 'pglite.tar');
+  await writeFile(template, dump.stream());
+  return template;
+}
+
+let instance: Promise<PGlite> | undefined;
 
 /** A dialect on the file's PGlite; closing a database on it leaves the others open. */
-export function sharedPgliteDialect(): Dialect {
-  instance ??= new PGlite({ parsers: columnParsers });
-  const pglite = instance;
+export async function sharedPgliteDialect(template: string): Promise<Dialect> {
+  instance ??= openAsBlob(template).then((loadDataDir) =>
+    PGlite.create({ loadDataDir, parsers: columnParsers }),
+  );
+  const pglite = await instance;
   return new PGliteDialect({
     pglite: {
       closed: false,

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { brokerRequestSchema, type BrokerRequest, type SharedEngines } from './engines-broker.ts';
 import { findPostgresFolder, findRedisServer } from './engines-binaries.ts';
-import { chooseEngines } from './engines-choice.ts';
+import { chooseEngines, type EngineChoice } from './engines-choice.ts';
+import { writePgliteTemplate } from './engines-pglite.ts';
 import { createEngineProcesses, type EngineProcesses } from './engines-processes.ts';
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -59,22 +60,35 @@ function handle(request: BrokerRequest, { processes, shared }: Broker): Promise<
 }
 
 async function startShared(processes: EngineProcesses): Promise<SharedEngines> {
-  const { redis, postgres } = chooseEngines(process.env);
-  const [redisUrl, postgresUrl] = await Promise.all([
-    redis.url ?? startSharedRedis(),
-    postgres.kind === 'real' ? (postgres.url ?? processes.startPostgres().then(({ url }) => url)) : undefined,
+  const chosen = chooseEngines(process.env);
+  const [redis, postgres] = await Promise.all([
+    startSharedRedis(processes, chosen.redis),
+    startSharedPostgres(processes, chosen.postgres),
   ]);
-  async function startSharedRedis() {
-    const started = redis.kind === 'real' ? processes.startRedis() : processes.startEmbeddedRedis();
-    return (await started).url;
-  }
   return {
-    redis: { kind: redis.kind, url: redisUrl },
-    postgres: { kind: postgres.kind, ...(postgresUrl !== undefined && { url: postgresUrl }) },
+    redis,
+    postgres,
     // A run on embedded engines keeps to them, also where the programs are installed.
     canStart: {
       redis: redis.kind === 'real' && findRedisServer() !== undefined,
       postgres: postgres.kind === 'real' && findPostgresFolder() !== undefined,
     },
   };
+}
+
+async function startSharedRedis(
+  processes: EngineProcesses,
+  { kind, url }: EngineChoice['redis'],
+): Promise<SharedEngines['redis']> {
+  if (url !== undefined) return { kind, url };
+  const started = kind === 'real' ? processes.startRedis() : processes.startEmbeddedRedis();
+  return { kind, url: (await started).url };
+}
+
+async function startSharedPostgres(
+  processes: EngineProcesses,
+  { kind, url }: EngineChoice['postgres'],
+): Promise<SharedEngines['postgres']> {
+  if (kind === 'real') return { kind, url: url ?? (await processes.startPostgres()).url };
+  return { kind, template: await writePgliteTemplate(processes.home) };
 }

@@ -69,13 +69,19 @@ export interface TestDatabase {
 /** A random schema, migrated unless `migrated` is false, in the shared Postgres, or an embedded database of its own. */
 export async function openTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
   const schema = `test_${randomBytes(6).toString('hex')}`;
-  const url = shared.postgres.url;
+  const { postgres } = shared;
+  const { url } = postgres;
   const database = openDatabase({
     schema,
     dialect:
-      url === undefined
-        ? sharedPgliteDialect()
-        : postgresDialect({ url, poolSize: 4, applicationName: 'test', onIdleError: () => undefined }),
+      postgres.kind === 'embedded'
+        ? await sharedPgliteDialect(postgres.template)
+        : postgresDialect({
+            url: postgres.url,
+            poolSize: 4,
+            applicationName: 'test',
+            onIdleError: () => undefined,
+          }),
   });
   if (migrated) await migrateBesideOthers(database);
   return {
