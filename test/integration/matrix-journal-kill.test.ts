@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { engines } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { answersOf, openReceiverStage, type ReceiverStage } from '../support/faults-receiver.ts';
+import { casesOf } from '../support/long-tests.ts';
 import { goodSyncs, needsStrace, traceJournal } from '../support/faults-strace.ts';
 
 const closers: (() => unknown)[] = [];
@@ -21,15 +22,19 @@ async function open(): Promise<ReceiverStage> {
 }
 
 /** Of the journal's thread: where it is killed, and whether what it worked on can have been committed by then. */
-const instructions = [
-  { call: 'pwrite64', nth: 1, committed: false },
-  { call: 'fsync,fdatasync', nth: 1, committed: false },
-  { call: 'fsync,fdatasync', nth: 4, committed: false },
-  { call: 'fsync,fdatasync', nth: 9, committed: false },
-  // After its commit the thread wakes the one that answers.
-  { call: 'write', nth: 1, committed: true },
-  { call: 'write', nth: 5, committed: true },
-] as const;
+const instructions = casesOf(
+  [
+    { call: 'pwrite64', nth: 1, committed: false },
+    { call: 'fsync,fdatasync', nth: 4, committed: false },
+    // After its commit the thread wakes the one that answers.
+    { call: 'write', nth: 1, committed: true },
+  ],
+  [
+    { call: 'fsync,fdatasync', nth: 1, committed: false },
+    { call: 'fsync,fdatasync', nth: 9, committed: false },
+    { call: 'write', nth: 5, committed: true },
+  ],
+);
 
 describe('SIGKILL', () => {
   it.for(instructions)(

@@ -7,6 +7,7 @@ import { engines } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { answersOf, openReceiverStage, slowestMs, type ReceiverStage } from '../support/faults-receiver.ts';
 import { goodSyncs, needsStrace, traceJournal, type Tracing } from '../support/faults-strace.ts';
+import { casesOf } from '../support/long-tests.ts';
 import { mountSmallDisk } from './journal-support.ts';
 
 const closers: (() => unknown)[] = [];
@@ -101,7 +102,7 @@ describe('journal unwritable', () => {
 });
 
 describe('fsync EIO', () => {
-  it.for([1, 2, 3, 7])(
+  it.for(casesOf([1, 3], [2, 7]))(
     'from the fsync number %i on: no 200 while it lasts, unready, and recovery without a lost acknowledgement',
     async (from, context) => {
       needsStrace(context);

@@ -10,6 +10,7 @@ import type { DeliveryRecord } from '../simulator/webhook-sender.ts';
 import { engines } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { answersOf, openReceiverStage, type ReceiverStage } from '../support/faults-receiver.ts';
+import { longTests } from '../support/long-tests.ts';
 import { issueLeaf } from '../support/pki.ts';
 import { testSecret } from '../support/receiver-server.ts';
 
@@ -19,6 +20,8 @@ afterEach(async () => {
 });
 
 const settleTimeoutMs = 40_000;
+/** There are four kills at the least. */
+const killingMs = longTests ? 30_000 : 5_000;
 
 async function open(changes: Record<string, string> = {}): Promise<ReceiverStage> {
   const stage = await openReceiverStage({ REDIS_URL: engines.redisUrl, ...changes });
@@ -56,7 +59,7 @@ it(
     const random = createRandom(`matrix-receiver/${seed}`);
     const stage = await open();
     stage.storeFrom(engines.redisUrl);
-    const endsAt = performance.now() + 15_000;
+    const endsAt = performance.now() + killingMs;
     let { process } = await stage.start();
     const load = keepSending(stage);
     let kills = 0;

@@ -10,6 +10,7 @@ import {
   redisDeadlineMs,
   slowestMs,
   type ReceiverStage,
+  type ServingReceiver,
 } from '../support/faults-receiver.ts';
 
 const closers: (() => unknown)[] = [];
@@ -45,7 +46,15 @@ async function untilAllStored(stage: ReceiverStage): Promise<void> {
   await eventually(() => expect(stage.missing()).toEqual([]), { timeoutMs: settleTimeoutMs, everyMs: 100 });
 }
 
+async function failuresOf({ opsUrl }: ServingReceiver, reason: string): Promise<number> {
+  const metrics = await (await fetch(`${opsUrl}/metrics`)).text();
+  const line = new RegExp(`^lean_forwarder_failures_total\\{reason="${reason}"\\} (\\d+)$`, 'm');
+  return Number(line.exec(metrics)?.[1] ?? 0);
+}
+
 interface Fault {
+  /** What its failures are counted as. */
+  readonly reason: string;
   /** What our log says of it: Redis's own word where it has one. */
   readonly says: RegExp;
   readonly apply: (redis: PrivateEngine, admin: Redis) => Promise<unknown>;
@@ -56,6 +65,7 @@ const faults: readonly (readonly [name: string, fault: Fault])[] = [
   [
     'killed mid-write',
     {
+      reason: 'connection',
       says: /cannot be reached|failed|closed/,
       apply: (redis) => redis.kill('SIGKILL'),
       heal: (redis) => redis.restart(),
@@ -64,6 +74,7 @@ const faults: readonly (readonly [name: string, fault: Fault])[] = [
   [
     'frozen (SIGSTOP)',
     {
+      reason: 'timeout',
       says: /no answer/,
       apply: (redis) => redis.kill('SIGSTOP'),
       heal: (redis) => redis.kill('SIGCONT'),
@@ -72,6 +83,7 @@ const faults: readonly (readonly [name: string, fault: Fault])[] = [
   [
     'out of memory (maxmemory)',
     {
+      reason: 'oom',
       says: /Redis says OOM/,
       apply: (_, admin) => admin.config('SET', 'maxmemory', '1'),
       heal: (_, admin) => admin.config('SET', 'maxmemory', '0'),
@@ -80,6 +92,7 @@ const faults: readonly (readonly [name: string, fault: Fault])[] = [
   [
     'read-only (REPLICAOF)',
     {
+      reason: 'readonly',
       says: /Redis says READONLY/,
       apply: (_, admin) => admin.replicaof('127.0.0.1', 1),
       heal: (_, admin) => admin.replicaof('NO', 'ONE'),
@@ -88,6 +101,7 @@ const faults: readonly (readonly [name: string, fault: Fault])[] = [
   [
     'asking for a password nobody gave us (NOAUTH)',
     {
+      reason: 'noauth',
       says: /Redis says NOAUTH/,
       async apply(_, admin) {
         await admin.config('SET', 'requirepass', 'new-to-everybody');
@@ -121,6 +135,9 @@ describe('Redis under load', () => {
       const reasons = [fault.says, /no answer within/, /answered in part/].map(({ source }) => source);
       expect(lost['error']).toMatch(new RegExp(reasons.join('|')));
       expect((await receiver.readiness()).status).toBe(200);
+      await eventually(async () => expect(await failuresOf(receiver, fault.reason)).toBeGreaterThan(0), {
+        timeoutMs: settleTimeoutMs,
+      });
       await fault.heal(redis, admin);
       expect(answersOf([...hit, ...during])).toEqual({ 200: 300 });
       expect(slowestMs([...hit, ...during])).toBeLessThan(redisDeadlineMs);

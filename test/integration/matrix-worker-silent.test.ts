@@ -28,7 +28,8 @@ async function proxyTo(context: TestContext, url: string): Promise<{ proxy: TcpP
   return { proxy, url: `redis://127.0.0.1:${proxy.port}` };
 }
 
-describe('a worker whose connections to Redis are silently dead, while others are served', () => {
+// Beside each other: both mostly wait for the bounds above.
+describe.concurrent('a worker whose connections to Redis are silently dead, while others are served', () => {
   async function startBehindProxy(context: TestContext) {
     const { proxy, url } = await proxyTo(context, engines.redisUrl);
     const world = await createWorkerWorld({ customers, env: { REDIS_URL: url } });

@@ -12,6 +12,7 @@ export interface Balancer {
 /** `ports` is asked at each connection, as a receiver may come back under another one. */
 export async function startBalancer(ports: () => readonly number[]): Promise<Balancer> {
   const open = new Set<Socket>();
+  const targets = new Set<Socket>();
   let turn = 0;
   const server = createServer((client) => {
     open.add(client);
@@ -20,7 +21,7 @@ export async function startBalancer(ports: () => readonly number[]): Promise<Bal
     const all = ports();
     turn += 1;
     const inTurn = all.map((_, index) => all[(turn + index) % all.length] ?? 0);
-    passOn(client, inTurn);
+    passOn(client, { ports: inTurn, targets });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -36,26 +37,34 @@ export async function startBalancer(ports: () => readonly number[]): Promise<Bal
       const closed = once(server, 'close');
       server.close();
       reset();
+      for (const target of targets) target.destroy();
       await closed;
     },
   };
 }
 
-/** The first target that accepts; none: the client is sent away. */
-function passOn(client: Socket, [port, ...others]: readonly number[]): void {
+/** The first target that accepts; none: the client is sent away. No target outlives its client. */
+function passOn(
+  client: Socket,
+  way: { readonly ports: readonly number[]; readonly targets: Set<Socket> },
+): void {
+  const { targets } = way;
+  const [port, ...ports] = way.ports;
   if (port === undefined) return void client.resetAndDestroy();
   const target = connect({ host: '127.0.0.1', port });
-  target.once('error', () => (target.connecting || !client.readable ? undefined : client.destroy()));
-  target.once('close', () => client.destroy());
+  targets.add(target);
+  target.once('close', () => targets.delete(target));
+  client.once('close', () => target.destroy());
   const refused = (): void => {
-    target.removeAllListeners('close');
-    passOn(client, others);
+    if (client.destroyed) return void target.destroy();
+    passOn(client, { ports, targets });
   };
   target.once('error', refused);
   target.once('connect', () => {
+    if (client.destroyed) return void target.destroy();
     target.off('error', refused);
     target.on('error', () => client.destroy());
+    target.once('close', () => client.destroy());
     client.pipe(target).pipe(client);
-    client.once('close', () => target.destroy());
   });
 }

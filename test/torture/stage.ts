@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { sql } from 'kysely';
 import { openDatabase, postgresDialect, type Database } from '../../src/store/database.ts';
 import type { SimulatedCustomers } from '../simulator/customers.ts';
 import { startLeanServer, type LeanServer } from '../simulator/lean-server.ts';
@@ -23,6 +24,7 @@ export interface Member {
   readonly process: () => RoleProcess;
   /** Everything it ever said, over all its lives. */
   readonly lives: () => readonly RoleProcess[];
+  /** Rejects once the stage closes. */
   readonly start: () => Promise<void>;
 }
 
@@ -49,31 +51,38 @@ export interface Stage {
   /** Past the breakable way, as this one. */
   readonly postgresUrl: string;
   readonly database: Database;
-  /** One command to Redis, past the breakable way. */
+  /** One command to Redis, past the breakable way; tried again when it fails. */
   askRedis(...command: [string, ...string[]]): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function openStage(options: { customers: SimulatedCustomers }): Promise<Stage> {
-  const closers: (() => Promise<unknown>)[] = [];
+  const ending: Ending = { closers: [], isClosing: false };
   const close = async (): Promise<void> => {
-    for (const one of closers.toReversed()) await one();
+    ending.isClosing = true;
+    for (const one of ending.closers.toReversed()) await one();
   };
   try {
-    return await raise(options.customers, closers, close);
+    return { ...(await raise(options.customers, ending)), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-const schema = 'lean';
+interface Ending {
+  readonly closers: (() => Promise<unknown>)[];
+  /** From now on no role is started: nobody would end it. */
+  isClosing: boolean;
+}
 
-async function raise(
-  customers: SimulatedCustomers,
-  closers: (() => Promise<unknown>)[],
-  close: () => Promise<void>,
-): Promise<Stage> {
+const schema = 'lean';
+/** No superuser, as in production: what shuts others out of Postgres shuts it out. */
+export const serviceRole = 'service';
+const askAttempts = 3;
+
+async function raise(customers: SimulatedCustomers, ending: Ending): Promise<Omit<Stage, 'close'>> {
+  const { closers } = ending;
   const dir = await mkdtemp(path.join(tmpdir(), 'lean-torture-'));
   closers.push(() => rm(dir, { recursive: true, force: true }));
   const pki = await createPki();
@@ -82,7 +91,8 @@ async function raise(
   closers.push(() => engines.close());
   const redisArgs = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
   const redis = await restartable(engines, 'startRedis', redisArgs);
-  const postgres = await restartable(engines, 'startPostgres', ['synchronous_commit=on']);
+  // It answers a commit before that is written, as long as it is told nothing else: the service has to.
+  const postgres = await restartable(engines, 'startPostgres', ['synchronous_commit=off']);
   const redisWay = await startTcpProxy({ port: redis.port });
   closers.push(() => redisWay.close());
   const postgresWay = await startTcpProxy({ port: postgres.port });
@@ -98,10 +108,9 @@ async function raise(
     secret: randomBytes(24).toString('hex'),
     payloadKey: randomBytes(32).toString('base64'),
     redisUrl: through(redis.url, redisWay),
-    databaseUrl: through(postgres.url, postgresWay),
+    databaseUrl: through(postgres.url, { port: postgresWay.port, user: serviceRole }),
     leanUrl: lean.url,
   };
-  await runMigrate(workerSettings(parts));
   const database = openDatabase({
     schema,
     dialect: postgresDialect({
@@ -112,7 +121,10 @@ async function raise(
     }),
   });
   closers.push(() => database.close());
-  const members = await startMembers(parts, closers);
+  await sql`create role ${sql.id(serviceRole)} login`.execute(database.db);
+  await sql`grant create on database postgres to ${sql.id(serviceRole)}`.execute(database.db);
+  await runMigrate(workerSettings(parts));
+  const members = await startMembers(parts, ending);
   const balancer = await startBalancer(() => members.receivers.map(({ port }) => port()));
   closers.push(() => balancer.close());
   return {
@@ -129,23 +141,33 @@ async function raise(
     lean,
     postgresUrl: postgres.url,
     database,
-    async askRedis(...[command, ...args]) {
-      const connection = new Redis(redis.url, { maxRetriesPerRequest: 1, commandTimeout: 5_000 });
-      connection.on('error', () => undefined);
-      try {
-        await connection.call(command, ...args);
-      } finally {
-        connection.disconnect();
+    async askRedis(...command) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await askOnce(redis.url, command);
+        } catch (error) {
+          if (attempt === askAttempts) throw error;
+        }
       }
     },
-    close,
   };
 }
 
-/** The same address over another port. */
-function through(url: string, { port }: TcpProxy): string {
+async function askOnce(url: string, [command, ...args]: [string, ...string[]]): Promise<void> {
+  const connection = new Redis(url, { maxRetriesPerRequest: 1, commandTimeout: 5_000 });
+  connection.on('error', () => undefined);
+  try {
+    await connection.call(command, ...args);
+  } finally {
+    connection.disconnect();
+  }
+}
+
+/** The same address over another port, and as somebody else where that is said. */
+function through(url: string, { port, user }: { readonly port: number; readonly user?: string }): string {
   const changed = new URL(url);
   changed.port = String(port);
+  if (user !== undefined) changed.username = user;
   return changed.href;
 }
 
@@ -169,11 +191,11 @@ async function restartable(
 
 async function startMembers(
   parts: DeploymentParts,
-  closers: (() => Promise<unknown>)[],
+  ending: Ending,
 ): Promise<{ receivers: (Member & { port: () => number })[]; workers: Member[] }> {
   const receivers = ['receiver-1', 'receiver-2'].map((name) => {
     let port = 0;
-    const member = createMember(name, () => {
+    const member = createMember({ name, ending }, () => {
       const process = startRole('receiver', { ...receiverSettings(parts, name), PORT: String(port) });
       return {
         process,
@@ -185,16 +207,22 @@ async function startMembers(
     return Object.assign(member, { port: () => port });
   });
   const workers = ['worker-1', 'worker-2'].map((name) =>
-    createMember(name, () => {
+    createMember({ name, ending }, () => {
       const process = startRole('worker', workerSettings(parts));
       return { process, listening: async () => void (await process.line('listening')) };
     }),
   );
   const all = [...receivers, ...workers];
-  closers.push(async () => {
-    const processes = all.flatMap((member) => member.lives());
-    for (const process of processes) process.kill('SIGKILL');
-    await Promise.all(processes.map(({ exited }) => exited));
+  const lives = (): RoleProcess[] => all.flatMap((member) => member.lives());
+  const killAll = (): void => {
+    for (const life of lives()) life.kill('SIGKILL');
+  };
+  // Also when this process ends in the middle of it all.
+  process.once('exit', killAll);
+  ending.closers.push(async () => {
+    killAll();
+    await Promise.all(lives().map(({ exited }) => exited));
+    process.off('exit', killAll);
   });
   for (const member of all) await member.start();
   return { receivers, workers };
@@ -205,7 +233,7 @@ const startDeadlineMs = 90_000;
 const startAgainAfterMs = 500;
 
 function createMember(
-  name: string,
+  { name, ending }: { readonly name: string; readonly ending: Ending },
   begin: () => { process: RoleProcess; listening: () => Promise<void> },
 ): Member {
   const lives: RoleProcess[] = [];
@@ -220,6 +248,7 @@ function createMember(
     async start() {
       const deadline = performance.now() + startDeadlineMs;
       for (;;) {
+        if (ending.isClosing) throw new Error(`${name} is not started any more: all comes to an end`);
         const { process, listening } = begin();
         lives.push(process);
         try {
