@@ -98,8 +98,8 @@ it(
     for (const row of aboutEntities)
       expect(row).toMatchObject({ proof: 'certificate', failure_code: 'ENTITY_NOT_OURS' });
     // Lean was asked about every one of the entities, with our token, and said 404; beside the sweeps over what is ours
-    // it was asked for nothing else.
-    const sweeps = new Set(['/events/v1', '/customers/v1/entities']);
+    // and over the banks it was asked for nothing else.
+    const sweeps = new Set(['/events/v1', '/customers/v1/entities', '/banks/v1']);
     const asked = world.lean.calls.filter(({ path }) => !sweeps.has(path));
     expect(new Set(asked.map(({ httpStatus }) => httpStatus))).toEqual(new Set([404]));
     expect(new Set(asked.map(({ path }) => path))).toEqual(

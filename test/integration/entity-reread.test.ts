@@ -172,7 +172,8 @@ describe('an entity read again', () => {
   it('tells of a consent whose end nobody had told, once', async () => {
     await stored({ state: 'active', reason: null });
     const other = consent('other', 'ACTIVE', before);
-    await reread({ permissions: all, consents: [consent('old', 'ACTIVE', before), other] });
+    const earlier = { durationMs: 60_000 };
+    await reread({ permissions: all, consents: [consent('old', 'ACTIVE', before), other] }, earlier);
     for (const _ of [1, 2]) {
       await reread({ permissions: all, consents: [consent('old', 'REVOKED', before), other] });
     }
