@@ -1,5 +1,5 @@
-// Failure matrix: Postgres down for long while deliveries go on, and Redis emptied meanwhile. Ten minutes are told in
-// twenty seconds, which is the same: the only thing that grows with the outage is how long a job steps back, and that
+// Failure matrix: Postgres down for long while deliveries go on, and Redis emptied meanwhile. Ten minutes in a long run;
+// twenty seconds otherwise, which is the same: the only thing that grows with the outage is how long a job steps back, and that
 // reaches its bound within them; no attempt is spent (asserted), so none can run out, and whoever looks whether a batch
 // is still known to Redis does so at a fixed pace. The rest of a longer outage is only more rows in the journal.
 import { Redis } from 'ioredis';
@@ -10,6 +10,7 @@ import { planDeliveries } from '../simulator/plan-deliveries.ts';
 import { createWebhookSender, type WebhookSender } from '../simulator/webhook-sender.ts';
 import { needsRealEngines, startPrivatePostgres, startPrivateRedis } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
+import { longTests } from '../support/long-tests.ts';
 import { startRole } from '../support/processes.ts';
 import { testSecret } from '../support/receiver-server.ts';
 import { receiverSettings } from '../support/receiver-settings.ts';
@@ -17,9 +18,9 @@ import { createWorkerWorld, type WorkerWorld } from '../support/running-worker.t
 
 const customers = generateCustomers({ seed: 'outage', entities: 4, accounts: 1, transactions: 20 });
 const deliveries = planDeliveries({ customers, count: 60, duplicateRate: 0.3, seed: 'outage' });
-const outageMs = 20_000;
+const outageMs = longTests ? 600_000 : 20_000;
 const slices = 5;
-const timeoutMs = 120_000;
+const timeoutMs = outageMs + 100_000;
 
 async function startReceiver(context: TestContext, { env }: WorkerWorld): Promise<WebhookSender> {
   const settings = await receiverSettings({
