@@ -4,7 +4,14 @@ import { SlowFirst } from './test/support/slow-first.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/unit/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+    projects: [
+      // Pure functions: what one file has loaded serves the next, which is most of what these files cost.
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      {
+        extends: true,
+        test: { name: 'service', include: ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'] },
+      },
+    ],
     globalSetup: ['test/support/engines-setup.ts'],
     reporters: ['default', createSummaryReporter()],
     sequence: { sequencer: SlowFirst },
