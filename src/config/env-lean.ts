@@ -1,4 +1,5 @@
 // Variables of the way to Lean: which Lean, as whom, what is fetched and how fast. Described here and nowhere else.
+import { syncDataNames } from '../core/sync-data.ts';
 import {
   anyText,
   choice,
@@ -59,22 +60,10 @@ export const syncVariables = {
     unit: 'hours',
     describe: 'An active entity without a finished refresh for so long is asked for its refreshes.',
   }),
-  SYNC_DATA: withDefault(
-    listOf([
-      'accounts',
-      'balances',
-      'transactions',
-      'identity',
-      'beneficiaries',
-      'direct_debits',
-      'standing_orders',
-      'scheduled_payments',
-    ]),
-    {
-      fallback: 'accounts,balances,transactions',
-      describe: 'What is fetched and stored, separated by commas; what is not listed is neither.',
-    },
-  ),
+  SYNC_DATA: withDefault(listOf(syncDataNames), {
+    fallback: 'accounts,balances,transactions',
+    describe: 'What is fetched and stored, separated by commas; what is not listed is neither.',
+  }),
   TRANSACTION_HISTORY_DAYS: optionalNumber({
     min: 1,
     max: 3650,

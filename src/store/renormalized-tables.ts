@@ -1,5 +1,6 @@
 // The tables whose rows are made of one text of Lean's each, with their keys. Pure.
 import { keyColumns } from './listed-item-store.ts';
+import { countedTables } from './run-counts.ts';
 
 const ofAccount = ['entity_id', 'account_id'] as const;
 
@@ -19,14 +20,7 @@ export const keysOfTables = {
 export type RenormalizedTable = keyof typeof keysOfTables;
 
 export const renormalizedTables = [
-  'accounts',
-  'balances',
-  'transactions',
-  'identities',
-  'beneficiaries',
-  'direct_debits',
-  'standing_orders',
-  'scheduled_payments',
+  ...countedTables,
   'consents',
   'banks',
 ] as const satisfies readonly RenormalizedTable[];

@@ -2,8 +2,8 @@
 import { sql } from 'kysely';
 import type { Executor } from './database.ts';
 
-/** The tables' names are the counters'. */
-const countedTables = [
+/** Of a customer's data; the tables' names are the counters'. */
+export const countedTables = [
   'accounts',
   'balances',
   'transactions',

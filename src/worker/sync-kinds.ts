@@ -1,4 +1,5 @@
 // Which lists a sync reads: what SYNC_DATA names, where the refresh or the customer's permissions let it. Pure.
+import type { SyncDataName } from '../core/sync-data.ts';
 import { readDataStatus, statusOf, type ReportedData } from '../store/data-status.ts';
 import type { SyncStep } from '../store/sync-step-store.ts';
 
@@ -12,7 +13,7 @@ const kindsOf = {
   direct_debits: ['direct_debits'],
   standing_orders: ['standing_orders'],
   scheduled_payments: ['scheduled_payments'],
-} as const;
+} as const satisfies Readonly<Record<SyncDataName, readonly string[]>>;
 
 /** Whatever is stored; `accounts` are read in any case, since everything else hangs on them. */
 export type SyncData = 'accounts' | ReportedData;

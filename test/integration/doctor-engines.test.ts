@@ -13,12 +13,7 @@ afterAll(() => stage.close());
 
 const both = (changes: Env = {}) => stage.both(changes);
 
-async function doctor(env: Env, ...argv: readonly string[]) {
-  const examined = await stage.examine(env, ...argv);
-  for (const { state, cure } of examined.findings)
-    expect(cure === null).toBe(state === 'ok' || state === 'skipped');
-  return examined;
-}
+const doctor = (env: Env, ...argv: readonly string[]) => stage.examine(env, ...argv);
 
 const lineOf = (check: string, env: Env) => stage.lineOf(check, env);
 

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { syncDataNames } from '../../src/core/sync-data.ts';
 import { createLeanClient, type LeanClient } from '../../src/lean/lean-client.ts';
 import { createCallLean } from '../../src/worker/sync-call.ts';
 import { simulatedBanks } from '../simulator/banks.ts';
@@ -28,16 +29,6 @@ import { createWorkerParts, testKeyRing } from '../support/worker-parts.ts';
 
 const timeoutMs = 300_000;
 const hourMs = 3_600_000;
-const syncData = [
-  'accounts',
-  'balances',
-  'transactions',
-  'identity',
-  'beneficiaries',
-  'direct_debits',
-  'standing_orders',
-  'scheduled_payments',
-] as const;
 
 let opened: TestDatabase;
 let server: LeanServer;
@@ -115,7 +106,7 @@ async function rowsAfter(happenings: readonly Happening[]): Promise<ComparableTa
   const worker = createWorkerParts(database);
   const sweeps = createSweepParts(database, { region: 'sa' });
   const callLean = createCallLean({ client, transactionHistoryDays: undefined });
-  const sync = createSyncParts(database, { callLean, keyRing: testKeyRing, syncData });
+  const sync = createSyncParts(database, { callLean, keyRing: testKeyRing, syncData: syncDataNames });
   sweeps.lean.entities = listOf(entitiesByDateReply(customers.entities, { page: 0, size: 100 }), 'data');
   sweeps.lean.banks = JSON.parse(banksReply(simulatedBanks));
   for (const entity of customers.entities) {

@@ -2,9 +2,11 @@
 // The items are the captured ones, repeated under ids of their own, since the fixtures keep only some of each list. Every
 // warning of every row must be among those explained here; one that is new is a fault of ours or news of Lean's.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { syncDataNames } from '../../src/core/sync-data.ts';
 import { sliceItems } from '../../src/core/json-slices.ts';
 import { warningMeanings } from '../../src/core/warnings.ts';
 import { createLeanClient, type LeanClient } from '../../src/lean/lean-client.ts';
+import { countedTables } from '../../src/store/run-counts.ts';
 import { createCallLean } from '../../src/worker/sync-call.ts';
 import { leanFixtureNames, readLeanFixture } from '../fixtures/lean/index.ts';
 import { generateCustomers } from '../simulator/customers.ts';
@@ -16,16 +18,6 @@ import { clearSyncTables, createSyncParts, readRun } from '../support/sync-parts
 import { testKeyRing } from '../support/worker-parts.ts';
 
 const [entityId, appToken] = ['entity-of-the-capture', 'app-token'];
-const tables = [
-  'accounts',
-  'balances',
-  'transactions',
-  'identities',
-  'beneficiaries',
-  'direct_debits',
-  'standing_orders',
-  'scheduled_payments',
-] as const;
 
 let test: TestDatabase;
 let server: LeanServer;
@@ -141,7 +133,7 @@ function holdCapture(region: 'ksa' | 'uae', transactionsOfAccount: number): stri
 async function readWarnings() {
   const counts: Record<string, number> = {};
   const warned: Record<string, number> = {};
-  for (const table of tables) {
+  for (const table of countedTables) {
     const rows = await test.database.db.selectFrom(table).select('warnings').execute();
     counts[table] = rows.length;
     for (const warning of rows.flatMap(({ warnings }) => warnings)) {
@@ -174,8 +166,11 @@ describe('a capture of a whole customer', () => {
       server.faults.clear();
       const ids = holdCapture(region, count);
       const callLean = createCallLean({ client, transactionHistoryDays: undefined });
-      const syncData = tables.map((table) => (table === 'identities' ? 'identity' : table));
-      const parts = createSyncParts(test.database, { callLean, keyRing: testKeyRing, syncData });
+      const parts = createSyncParts(test.database, {
+        callLean,
+        keyRing: testKeyRing,
+        syncData: syncDataNames,
+      });
       const { syncId } = await parts.request({ entityId, customerId: 'customer' });
       await parts.drain();
       expect(await readRun(test.database, syncId)).toMatchObject({ state: 'done', failure_code: null });

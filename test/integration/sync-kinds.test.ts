@@ -2,6 +2,7 @@
 // with Lean as one function, for what only a certain order of replies shows.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { syncDataNames } from '../../src/core/sync-data.ts';
 import { createLeanClient } from '../../src/lean/lean-client.ts';
 import { applyEntityFacts } from '../../src/store/entity-store.ts';
 import type { StepKind } from '../../src/store/sync-priority.ts';
@@ -20,16 +21,6 @@ import { clearSyncTables, createSyncParts, factsOf } from '../support/sync-parts
 import { account } from '../support/sync-records.ts';
 import { createWorkerParts, testKeyRing } from '../support/worker-parts.ts';
 
-const everything = [
-  'accounts',
-  'balances',
-  'transactions',
-  'identity',
-  'beneficiaries',
-  'direct_debits',
-  'standing_orders',
-  'scheduled_payments',
-] as const;
 const tables = [
   'identities',
   'beneficiaries',
@@ -153,7 +144,7 @@ describe('the refresh and the permissions', () => {
 
 /** The lists of account `a` and of the entity that a sync asks for. */
 async function asked(facts: object) {
-  const parts = createSyncParts(opened.database, { syncData: everything });
+  const parts = createSyncParts(opened.database, { syncData: syncDataNames });
   parts.world.accounts = [account('a')];
   parts.world.intercept = ({ kind, accountId }) =>
     kind === 'accounts' || kind === 'balances' || kind === 'transactions' ? undefined : page(kind, accountId);
@@ -162,7 +153,7 @@ async function asked(facts: object) {
   return parts.world.asked.map((key) => key.replace(/(:a)?:0:0$/, '')).toSorted();
 }
 
-async function openSimulated(customers: SimulatedCustomers, syncData: readonly string[] = everything) {
+async function openSimulated(customers: SimulatedCustomers, syncData: readonly string[] = syncDataNames) {
   const pki = await testPki();
   const appToken = 'app-token';
   const server = await startLeanServer({ pki, customers, appToken, requireClientCertificate: true });

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { sql } from 'kysely';
+import { expect } from 'vitest';
 import { z } from 'zod';
 import { generateCustomers } from '../simulator/customers.ts';
 import { operate } from './operator.ts';
@@ -35,6 +36,7 @@ export interface DoctorStage {
   readonly receiver: TestServer;
   /** A receiver and a worker in one environment, changed; an empty text takes a variable away. */
   both(changes?: Env): Env;
+  /** Expects a cure on every line that needs one, and on no other. */
   examine(env: Env, ...argv: readonly string[]): Promise<Examined>;
   /** The one line of a check, and the exit code. */
   lineOf(check: string, env: Env): Promise<Partial<Finding> & { readonly exit: number }>;
@@ -107,6 +109,7 @@ async function examine(asked: {
     ...database,
   });
   const findings = z.array(findingSchema).parse(JSON.parse(output));
+  for (const { state, cure } of findings) expect(cure === null).toBe(state === 'ok' || state === 'skipped');
   return { code, findings, of: (check) => findings.filter((finding) => finding.check === check) };
 }
 

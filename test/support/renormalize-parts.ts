@@ -1,6 +1,7 @@
 // Rows for tests of renormalizing: a customer's, as a sync over the wire stores them in either dialect, a consent and a
 // bank that several reports have spoken of, and all of them as they can be compared.
 import { sql, type KyselyPlugin } from 'kysely';
+import { syncDataNames } from '../../src/core/sync-data.ts';
 import { parseLossless } from '../../src/core/lossless-json.ts';
 import { createLeanClient } from '../../src/lean/lean-client.ts';
 import { normalizeBanks } from '../../src/lean/normalize-bank.ts';
@@ -23,17 +24,6 @@ export type Dialect = (typeof dialects)[number];
 
 /** Of each of the two accounts. */
 export const transactionsOfAccount = 15;
-
-const syncData = [
-  'accounts',
-  'balances',
-  'transactions',
-  'identity',
-  'beneficiaries',
-  'direct_debits',
-  'standing_orders',
-  'scheduled_payments',
-];
 
 /** Syncs a customer in each dialect and puts the rows aside, since a sync takes seconds. */
 export async function prepareCustomers(database: Database): Promise<void> {
@@ -81,7 +71,12 @@ async function syncCustomer(database: Database, apiVersion: Dialect): Promise<vo
   const client = createLeanClient({ apiUrl: server.url, appToken, apiVersion, region: 'ae', material });
   try {
     const callLean = createCallLean({ client, transactionHistoryDays: undefined });
-    const parts = createSyncParts(database, { callLean, keyRing: testKeyRing, syncData, apiVersion });
+    const parts = createSyncParts(database, {
+      callLean,
+      keyRing: testKeyRing,
+      syncData: syncDataNames,
+      apiVersion,
+    });
     for (const { entityId, customerId } of customers.entities) await parts.request({ entityId, customerId });
     await parts.drain();
   } finally {
