@@ -129,34 +129,6 @@ export async function postponeRefreshRequest(
     .execute();
 }
 
-export interface ConcludeRefresh {
-  readonly requestId: string;
-  /** `done`: Lean has started the refresh, and its end comes by webhook. */
-  readonly state: 'done' | 'failed';
-  readonly refreshId: string | null;
-  readonly failureCode: string | null;
-}
-
-export async function concludeRefreshRequest(
-  transaction: Executor,
-  { requestId, state, refreshId, failureCode }: ConcludeRefresh,
-): Promise<void> {
-  await transaction
-    .updateTable('requests')
-    .set({
-      state,
-      refresh_id: refreshId,
-      failure_code: failureCode,
-      attempts: sql`attempts + 1`,
-      asked_at: sql<string>`now()`,
-      concluded_at: sql<string>`now()`,
-      updated_at: sql`now()`,
-    })
-    .where('request_id', '=', requestId)
-    .where('concluded_at', 'is', null)
-    .execute();
-}
-
 export interface RecentRefreshes {
   /** Refreshes that Lean has started for us within 24 hours. */
   readonly startedWithinDay: number;

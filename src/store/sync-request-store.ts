@@ -58,22 +58,3 @@ export async function takeSyncRequest(transaction: Executor): Promise<SyncWishTa
   } = row;
   return { requestId, entityId, customerId, fullHistory };
 }
-
-/** `done`: the sync is on its way, and its end comes as a change. */
-export async function concludeSyncRequest(
-  transaction: Executor,
-  { requestId, failureCode }: { readonly requestId: string; readonly failureCode: string | null },
-): Promise<void> {
-  await transaction
-    .updateTable('requests')
-    .set({
-      state: failureCode === null ? 'done' : 'failed',
-      failure_code: failureCode,
-      attempts: sql`attempts + 1`,
-      asked_at: sql<string>`now()`,
-      concluded_at: sql<string>`now()`,
-      updated_at: sql`now()`,
-    })
-    .where('request_id', '=', requestId)
-    .execute();
-}

@@ -3,7 +3,7 @@
 import { AppError } from '../core/app-error.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import type { RunnerJob } from '../queue/job-processor.ts';
-import { concludeRefreshRequest } from '../store/refresh-request-store.ts';
+import { concludeRequest } from '../store/request-conclusion.ts';
 import { failSweep, lockSweep } from '../store/sweep-store.ts';
 import type { BankGate } from './bank-gate.ts';
 import { createFreshnessJob, type FreshnessDeps } from './freshness-job.ts';
@@ -84,7 +84,7 @@ async function endSurprised(
   if (data.kind === 'refresh') {
     const { requestId } = data;
     const failed = { requestId, state: 'failed', refreshId: null, failureCode: code } as const;
-    await concludeRefreshRequest(database.db, failed);
+    await concludeRequest(database.db, failed);
   }
   return { verdict: done, outcome: code, operation: data.kind, error };
 }

@@ -5,13 +5,13 @@ import { unreadableReply, type LeanFailure } from '../lean/lean-failures.ts';
 import type { CallFacts } from '../lean/lean-reply.ts';
 import { readAskedEntity, type AskedEntity } from '../store/entity-refresh-store.ts';
 import {
-  concludeRefreshRequest,
   lockRefreshRequest,
   postponeRefreshRequest,
   readRefreshRequest,
   recentRefreshes,
   type RefreshRequest,
 } from '../store/refresh-request-store.ts';
+import { concludeRequest } from '../store/request-conclusion.ts';
 import type { TablesTransaction } from '../store/database.ts';
 import type { SyncQueueJob } from '../queue/work-queues.ts';
 import type { FreshnessDeps } from './freshness-job.ts';
@@ -109,7 +109,7 @@ async function started(
 ): Promise<JobReport> {
   const { requestId } = request;
   await lockedIn(deps, request, (transaction) =>
-    concludeRefreshRequest(transaction, { requestId, state: 'done', refreshId, failureCode: null }),
+    concludeRequest(transaction, { requestId, state: 'done', refreshId, failureCode: null }),
   );
   return { verdict: done, outcome: 'started' };
 }
@@ -121,7 +121,7 @@ async function conclude(
 ): Promise<JobReport> {
   const { requestId } = request;
   await lockedIn(deps, request, (transaction) =>
-    concludeRefreshRequest(transaction, { requestId, state: 'failed', refreshId: null, failureCode }),
+    concludeRequest(transaction, { requestId, state: 'failed', failureCode }),
   );
   return { verdict: done, outcome: failureCode };
 }

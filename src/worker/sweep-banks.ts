@@ -1,7 +1,6 @@
 // Lean's list of banks: one that went away or came back while its webhook was lost. A pause of our own, which no list
 // can know of, goes on.
 import type { CanonicalBank } from '../core/canonical-access.ts';
-import { unreadableReply } from '../lean/lean-failures.ts';
 import { normalizeBanks } from '../lean/normalize-bank.ts';
 import { wakeBankSteps } from '../store/bank-step-store.ts';
 import { readUnavailableBanks, upsertBanks } from '../store/bank-store.ts';
@@ -11,6 +10,7 @@ import type { FactOrder } from '../store/entity-store.ts';
 import { replyOrder } from './reply-order.ts';
 import {
   nothingSwept,
+  sweepReplyOf,
   type SweepDeps,
   type SweepPage,
   type SweepReply,
@@ -23,19 +23,12 @@ export async function readBanksPage(
   signal: AbortSignal,
 ): Promise<SweepReply> {
   const reply = await deps.lean.getBanks({ signal });
-  const { facts } = reply;
-  if (reply.kind === 'failed') return reply;
-  if (reply.kind === 'pending') return { kind: 'failed', failure: unreadableReply(null), facts };
-  const at = reply.timestamp ?? reply.httpDate;
-  const order = replyOrder({ at, facts, now: deps.now(), key: `banks:${progress.revision}` });
-  const banks = normalizeBanks(reply.items);
-  return {
-    kind: 'page',
-    isLastPage: reply.isLastPage,
-    unreadable: reply.unreadable.length,
-    facts,
-    store: (transaction) => storeBanks(deps, transaction, { banks, order }),
-  };
+  return sweepReplyOf(reply, ({ timestamp, httpDate, facts, items }) => {
+    const at = timestamp ?? httpDate;
+    const order = replyOrder({ at, facts, now: deps.now(), key: `banks:${progress.revision}` });
+    const banks = normalizeBanks(items);
+    return (transaction) => storeBanks(deps, transaction, { banks, order });
+  });
 }
 
 async function storeBanks(

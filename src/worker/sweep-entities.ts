@@ -1,7 +1,6 @@
 // One page of Lean's entities by date: one whose `entity.created` was lost is found, one whose `entity.updated` was lost
 // is brought up to date, and one that Lean has removed, of which no webhook tells, is ended. Consents are taken along.
 // Nothing of somebody erased is kept.
-import { unreadableReply } from '../lean/lean-failures.ts';
 import type { WireItem } from '../lean/read-list.ts';
 import type { WireEntity } from '../lean/wire-entity.ts';
 import { readBankNames } from '../store/bank-store.ts';
@@ -14,6 +13,7 @@ import { applyNews, nameBank, storeConsents, type FollowedEntity } from './liste
 import { replyOrder } from './reply-order.ts';
 import {
   nothingSwept,
+  sweepReplyOf,
   type SweepDeps,
   type SweepPage,
   type SweepReply,
@@ -27,18 +27,11 @@ export async function readEntitiesPage(
   signal: AbortSignal,
 ): Promise<SweepReply> {
   const reply = await deps.lean.getEntitiesByDate({ ...daysAround(window), page, signal });
-  const { facts } = reply;
-  if (reply.kind === 'failed') return reply;
-  if (reply.kind === 'pending') return { kind: 'failed', failure: unreadableReply(null), facts };
-  const at = reply.timestamp ?? reply.httpDate;
-  const order = replyOrder({ at, facts, now: deps.now(), key: `entities:${progress.revision}` });
-  return {
-    kind: 'page',
-    isLastPage: reply.isLastPage,
-    unreadable: reply.unreadable.length,
-    facts,
-    store: (transaction) => storeEntities(deps, transaction, { items: reply.items, order }),
-  };
+  return sweepReplyOf(reply, ({ timestamp, httpDate, facts, items }) => {
+    const at = timestamp ?? httpDate;
+    const order = replyOrder({ at, facts, now: deps.now(), key: `entities:${progress.revision}` });
+    return (transaction) => storeEntities(deps, transaction, { items, order });
+  });
 }
 
 async function storeEntities(

@@ -1,8 +1,9 @@
 // What the parts of the sweeps share: what they are given, and what a page of a list comes to.
 import { sha256Hex } from '../core/event-key.ts';
 import type { LeanClient } from '../lean/lean-client.ts';
-import type { LeanFailure } from '../lean/lean-failures.ts';
-import type { CallFacts } from '../lean/lean-reply.ts';
+import { unreadableReply, type LeanFailure } from '../lean/lean-failures.ts';
+import type { ListPage } from '../lean/lean-lists.ts';
+import type { CallFacts, LeanReply } from '../lean/lean-reply.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { EventQueue, SyncQueue, SyncQueueJob } from '../queue/work-queues.ts';
@@ -66,15 +67,29 @@ export const nothingSwept: SweptPage = {
   jobs: [],
 };
 
+type StorePage = (transaction: TablesTransaction) => Promise<SweptPage>;
+
 export type SweepReply =
   | {
       readonly kind: 'page';
       readonly isLastPage: boolean;
       readonly unreadable: number;
       readonly facts: CallFacts;
-      readonly store: (transaction: TablesTransaction) => Promise<SweptPage>;
+      readonly store: StorePage;
     }
   | { readonly kind: 'failed'; readonly failure: LeanFailure; readonly facts: CallFacts };
+
+/** Lists that sweeps read are never promised for later: a reply that does so is not one of theirs. */
+export function sweepReplyOf<Wire>(
+  reply: LeanReply<ListPage<Wire>>,
+  storing: (page: Extract<LeanReply<ListPage<Wire>>, { kind: 'ok' }>) => StorePage,
+): SweepReply {
+  const { facts } = reply;
+  if (reply.kind === 'failed') return reply;
+  if (reply.kind === 'pending') return { kind: 'failed', failure: unreadableReply(null), facts };
+  const { isLastPage, unreadable } = reply;
+  return { kind: 'page', isLastPage, unreadable: unreadable.length, facts, store: storing(reply) };
+}
 
 /** Which sweeps there are and what they can bring back: at the start, and whenever that changes. */
 export function sayInForce(logger: Logger, { inForce, recovers }: SweepsInForce): void {

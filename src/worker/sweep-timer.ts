@@ -19,7 +19,8 @@ import {
   readSweeps,
   type SweepProgress,
 } from '../store/sweep-store.ts';
-import { concludeSyncRequest, takeSyncRequest } from '../store/sync-request-store.ts';
+import { concludeRequest } from '../store/request-conclusion.ts';
+import { takeSyncRequest } from '../store/sync-request-store.ts';
 import { openStepJobs } from '../store/sync-step-store.ts';
 import { requestSync } from '../store/sync-store.ts';
 import { reportClosedRun } from './closed-run-report.ts';
@@ -137,7 +138,7 @@ async function startAskedSync(options: SweepTimerOptions): Promise<boolean> {
     if (asked === null) return null;
     const { requestId, entityId, customerId, fullHistory } = asked;
     if (!(await entityExists(transaction, entityId))) {
-      await concludeSyncRequest(transaction, { requestId, failureCode: 'LEAN_ENTITY_UNKNOWN' });
+      await concludeRequest(transaction, { requestId, state: 'failed', failureCode: 'LEAN_ENTITY_UNKNOWN' });
       return { syncId: null, closed: null };
     }
     const requested = await requestSync(database, transaction, {
@@ -149,7 +150,7 @@ async function startAskedSync(options: SweepTimerOptions): Promise<boolean> {
       fullHistory,
       rereadEntity: true,
     });
-    await concludeSyncRequest(transaction, { requestId, failureCode: null });
+    await concludeRequest(transaction, { requestId, state: 'done', failureCode: null });
     return requested;
   });
   if (started === null) return false;

@@ -6,13 +6,13 @@ import type { Database } from '../../src/store/database.ts';
 import { recordTerminalRefresh, takeStaleEntities } from '../../src/store/entity-refresh-store.ts';
 import { applyEntityFacts } from '../../src/store/entity-store.ts';
 import {
-  concludeRefreshRequest,
   dueRefreshRequests,
   lockRefreshRequest,
   postponeRefreshRequest,
   recentRefreshes,
   requestRefresh,
 } from '../../src/store/refresh-request-store.ts';
+import { concludeRequest } from '../../src/store/request-conclusion.ts';
 import { orderAt } from '../support/arrangement-records.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { instant } from '../support/sync-records.ts';
@@ -133,7 +133,7 @@ describe('a wish to refresh an entity', () => {
     expect(await due()).toMatchObject([
       { requestId: first.requestId, entityId: 'e', customerId: 'c', attempts: 0 },
     ]);
-    await concludeRefreshRequest(database.db, { ...first, state: 'done', refreshId: 'r', failureCode: null });
+    await concludeRequest(database.db, { ...first, state: 'done', refreshId: 'r', failureCode: null });
     expect(await due()).toEqual([]);
     expect(await ask()).toMatchObject({ isNew: true });
   });
@@ -146,7 +146,7 @@ describe('a wish to refresh an entity', () => {
     const lock = (attempts: number) => lockRefreshRequest(database.db, { requestId, attempts });
     expect(await lock(0)).toBeNull();
     expect(await lock(1)).toMatchObject({ requestId, attempts: 1 });
-    await concludeRefreshRequest(database.db, {
+    await concludeRequest(database.db, {
       requestId,
       state: 'failed',
       refreshId: null,
@@ -161,7 +161,7 @@ describe('a wish to refresh an entity', () => {
     expect(await recentRefreshes(database.db, 'e')).toEqual({ startedWithinDay: 0, sinceLastMs: null });
     for (const state of ['done', 'failed', 'done'] as const) {
       const { requestId } = await ask();
-      await concludeRefreshRequest(database.db, { requestId, state, refreshId: null, failureCode: null });
+      await concludeRequest(database.db, { requestId, state, refreshId: null, failureCode: null });
     }
     const recent = await recentRefreshes(database.db, 'e');
     expect(recent.startedWithinDay).toBe(2);

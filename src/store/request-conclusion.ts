@@ -1,0 +1,32 @@
+// How what was asked of us ends, whatever its kind. Never ends a request twice.
+import { sql } from 'kysely';
+import type { Executor } from './database.ts';
+
+export interface ConcludeRequest {
+  readonly requestId: string;
+  /** `done`: a sync is on its way, and its end comes as a change; or Lean has started a refresh, whose end comes by webhook. */
+  readonly state: 'done' | 'failed';
+  /** Of a refresh that has started. */
+  readonly refreshId?: string | null;
+  readonly failureCode: string | null;
+}
+
+export async function concludeRequest(
+  transaction: Executor,
+  { requestId, state, refreshId = null, failureCode }: ConcludeRequest,
+): Promise<void> {
+  await transaction
+    .updateTable('requests')
+    .set({
+      state,
+      refresh_id: refreshId,
+      failure_code: failureCode,
+      attempts: sql`attempts + 1`,
+      asked_at: sql<string>`now()`,
+      concluded_at: sql<string>`now()`,
+      updated_at: sql`now()`,
+    })
+    .where('request_id', '=', requestId)
+    .where('concluded_at', 'is', null)
+    .execute();
+}
