@@ -4,19 +4,20 @@ import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
 
 /**
- * Held until the transaction ends; safe behind a transaction pooler. The entity's row is locked where there is one,
- * because its handlers lock that too; the advisory lock covers an entity that has no row yet.
+ * Held until the transaction ends; safe behind a transaction pooler. First the advisory lock, which covers an entity
+ * that has no row yet: the other way round, who saw no row would hold what the one who writes it waits for. Then the
+ * row, so that who skips locked rows leaves this entity alone.
  */
 export async function lockEntity(database: Database, transaction: Executor, entityId: string): Promise<void> {
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:${entityId}`}, 0))
+  `.execute(transaction);
   await transaction
     .selectFrom('entities')
     .select('entity_id')
     .where('entity_id', '=', entityId)
     .forUpdate()
     .execute();
-  await sql`
-    select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:${entityId}`}, 0))
-  `.execute(transaction);
 }
 
 /** The same of several, for the one transaction at a time that needs so many: everybody else holds one alone. */
@@ -26,6 +27,10 @@ export async function lockEntities(
   entityIds: readonly string[],
 ): Promise<void> {
   if (entityIds.length === 0) return;
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:`} || entity_id, 0))
+    from (select unnest(${entityIds}::text[]) as entity_id order by 1) as listed
+  `.execute(transaction);
   await transaction
     .selectFrom('entities')
     .select('entity_id')
@@ -33,8 +38,4 @@ export async function lockEntities(
     .orderBy('entity_id')
     .forUpdate()
     .execute();
-  await sql`
-    select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:`} || entity_id, 0))
-    from (select unnest(${entityIds}::text[]) as entity_id order by 1) as listed
-  `.execute(transaction);
 }

@@ -3,6 +3,7 @@
 import { normalizeEntity } from '../lean/normalize-entity.ts';
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { appendChanges } from '../store/change-store.ts';
+import { lockEntity } from '../store/entity-lock.ts';
 import { applyEntityFacts } from '../store/entity-store.ts';
 import type { KnownEntity } from '../store/listed-entity-store.ts';
 import { hasReadHistory, requestSync } from '../store/sync-store.ts';
@@ -20,6 +21,7 @@ import {
 export async function onEntityCreated(context: HandlerContext): Promise<HandlerAnswer> {
   const entity = normalizeEntity(readPayload(webhookPayloadSchemas['entity.created'], context.envelope));
   const facts = { ...entity, state: active };
+  await lockEntity(context.database, context.transaction, entity.entityId);
   await applyEntityFacts(context.database, context.transaction, { facts, order: orderOf(context) });
   await appendChanges(context.transaction, [
     {
@@ -58,6 +60,7 @@ export async function onEntityReconnected(context: HandlerContext): Promise<Hand
   const wire = readPayload(webhookPayloadSchemas['entity.reconnected'], context.envelope);
   const entity = normalizeEntity(wire);
   const facts = { ...entity, reconnectId: wire.reconnect_id, state: active };
+  await lockEntity(context.database, context.transaction, entity.entityId);
   await applyEntityFacts(context.database, context.transaction, { facts, order: orderOf(context) });
   await appendChanges(context.transaction, [
     {

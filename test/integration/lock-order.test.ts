@@ -37,12 +37,13 @@ async function meet(steps: {
   let other: Promise<unknown> | undefined;
   await test.database.transaction(async (transaction) => {
     await steps.first(transaction);
+    const { rows: own } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction);
     other = steps.other();
     // Whether it fails is looked at below; until then nobody else may report it.
     other.catch(() => undefined);
     await eventually(async () => {
       const { rows } = await sql`
-        select from pg_stat_activity where wait_event_type = 'Lock' and query like ${`%${test.schema}%`}
+        select from pg_stat_activity where ${own[0]?.pid} = any(pg_blocking_pids(pid))
       `.execute(test.database.db);
       expect(rows).toHaveLength(1);
     });
@@ -76,6 +77,19 @@ it('an undated event of a bank takes the list of banks before the bank', async (
       upsertBanks(test.database, inside, { banks: [bank], order, source: 'item', keyRing: null }),
   });
 });
+
+it.for(['entity.created', 'entity.reconnected'])(
+  '%s of an entity that nobody knew waits for who else is about to write it',
+  async (type, context) => {
+    context.skip(needsTwo(), 'needs two connections');
+    const body = entityBody({ entityId, customerId, type });
+    await meet({
+      first: (inside) => lockEntity(test.database, inside, entityId),
+      other: async () => expect(await apply(body)).toMatchObject(done),
+      next: (inside) => applyEntityFacts(test.database, inside, { facts: { entityId, customerId }, order }),
+    });
+  },
+);
 
 it('an event of a consent takes the entity before the consent', async (context) => {
   context.skip(needsTwo(), 'needs two connections');

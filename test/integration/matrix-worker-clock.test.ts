@@ -30,6 +30,8 @@ beforeAll(async () => {
   if (workersCanBeKilled) once = await undisturbedEffects();
 }, timeoutMs);
 
+const aStepInItsHands = expect.objectContaining({ msg: 'job', queue: 'lean-sync' });
+
 describe.concurrent('clock jump of a worker', () => {
   it.for(casesOf(['+1d', '-1y'], ['-1d', '+1y']))(
     '%s: nothing is lost, and nothing is done twice',
@@ -50,7 +52,10 @@ describe.concurrent('clock jump of a worker', () => {
         },
         { timeoutMs: settleTimeoutMs },
       );
-      await jumped.line('lean_call');
+      // At its time a step may look as if it came too early, and then it is left to others.
+      await eventually(() => expect(jumped.lines).toContainEqual(aStepInItsHands), {
+        timeoutMs: settleTimeoutMs,
+      });
       await killAndWait(jumped);
       await letLocksExpire(world);
       await world.start();
