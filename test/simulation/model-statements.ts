@@ -26,6 +26,7 @@ const meanings: readonly [pattern: RegExp, run: (statement: Statement) => Outcom
   [/^insert into "sim"\."changes"/, insertChanges],
   [/^update "sim"\."webhook_events" set "state"/, conclude],
   [/^select pg_try_advisory_xact_lock/, tryLock],
+  [/^select pg_advisory_xact_lock\(/, takeLock],
   [/^select event_key, replay_count, received_at::text/, selectOpenPage],
   [/^select .* from "sim"\."webhook_events" where "event_key" in /, selectOpenAmong],
   [/^select .* from "sim"\."webhook_events" where "event_key" = \$1$/, selectEvent],
@@ -151,6 +152,11 @@ function tryLock({ tables, transaction, parameters }: Statement): Outcome {
   return { rows: [{ locked }], affected: 1 };
 }
 
+function takeLock({ tables, transaction, parameters }: Statement): Outcome {
+  tables.lock(transaction, `advisory:${String(parameters[0])}`);
+  return { rows: [], affected: 1 };
+}
+
 function selectOpenPage({ tables, transaction, parameters, now }: Statement): Outcome {
   const seconds = z.number().parse(parameters[0]);
   const limit = z.int().parse(parameters.at(-1));
@@ -175,7 +181,10 @@ function selectEvent({ tables, transaction, parameters }: Statement): Outcome {
   return row === undefined ? nothing() : { rows: [row], affected: 1 };
 }
 
-function selectEntities({ tables, transaction, parameters }: Statement): Outcome {
+function selectEntities({ tables, transaction, sql, parameters }: Statement): Outcome {
   const rows = tables.all(transaction, 'entities').filter((row) => parameters.includes(row['entity_id']));
+  if (sql.endsWith(' for update')) {
+    for (const row of rows) tables.lock(transaction, `entities:${String(row['entity_id'])}`);
+  }
   return { rows, affected: rows.length };
 }
