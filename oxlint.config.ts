@@ -17,7 +17,7 @@ const floors: Record<string, [modules: string[], packages: string[]]> = {
   ],
   queue: [
     ['core', 'sealing'],
-    ['bullmq', 'ioredis', 'zod', 'node:crypto'],
+    ['bullmq', 'ioredis', '@bull-board/api', '@bull-board/api/**', 'zod', 'node:crypto'],
   ],
   journal: [
     ['core', 'sealing'],
@@ -51,6 +51,7 @@ const floors: Record<string, [modules: string[], packages: string[]]> = {
     [
       'fastify',
       '@fastify/helmet',
+      '@bull-board/fastify',
       'close-with-grace',
       'zod',
       'node:http',
@@ -139,6 +140,7 @@ export default defineConfig({
         'test/run.ts',
         'test/check.ts',
         'test/demo.ts',
+        'test/licences.ts',
         'test/write-docs.ts',
         'test/simulator/main.ts',
         'test/simulation/main.ts',

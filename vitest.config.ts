@@ -1,16 +1,27 @@
 import { defineConfig } from 'vitest/config';
+import { testFiles } from './test/support/engine-tests.ts';
 import { createSummaryReporter } from './test/support/engines-reporter.ts';
 import { SlowFirst } from './test/support/slow-first.ts';
+
+const { withEngines } = testFiles(import.meta.dirname);
+const services = ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'];
 
 export default defineConfig({
   test: {
     projects: [
       // Pure functions: what one file has loaded serves the next, which is most of what these files cost.
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       {
         extends: true,
-        test: { name: 'service', include: ['test/integration/**/*.test.ts', 'test/e2e/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          exclude: [...withEngines],
+          isolate: false,
+        },
       },
+      { extends: true, test: { name: 'alone', include: services, exclude: [...withEngines] } },
+      // All that engines reach; test/run.ts names this project for --engine-tests.
+      { extends: true, test: { name: 'engines', include: [...withEngines] } },
     ],
     globalSetup: ['test/support/engines-setup.ts'],
     reporters: ['default', createSummaryReporter()],

@@ -6,6 +6,7 @@ import { startDevelopmentEngines, type DevelopmentEngines } from './embedded/dev
 import { lockEmbeddedFolder } from './embedded/embedded-lock.ts';
 import { AppError } from './core/app-error.ts';
 import { createOpened, type Opened } from './core/opened.ts';
+import { runOpsCommand } from './operations/ops-command.ts';
 import { runRole, type RoleContext, type RunningRole } from './operations/run-role.ts';
 import { startReceiver } from './receiver/start-receiver.ts';
 import { stampInstallation } from './store/installation-store.ts';
@@ -46,13 +47,25 @@ async function startAll(context: RoleContext<'all'>): Promise<RunningRole> {
     poolSize: config.DATABASE_POOL_SIZE,
     searchPath: process.env['PATH'] ?? '',
     onIdleError: (error) => logger.write('database_state', { outcome: 'connection_lost', error }),
+    runCommand: ({ argv, operator, write, stop }, database) =>
+      runOpsCommand({
+        argv,
+        config,
+        database,
+        databaseUrl: undefined,
+        schema: config.DATABASE_SCHEMA,
+        developmentSocket: '',
+        write,
+        untilInterrupted: () => stop,
+        ...(operator !== undefined && { operator }),
+      }),
   });
   const opened = createOpened();
   opened.add(() => folder.close());
   opened.add(() => engines.close());
   try {
     const url = await startRoles({ context, engines, opened });
-    sayHowToGoOn(url, engines);
+    sayHowToGoOn({ url, engines, isSimulated: settings !== '.env' });
     return { url, close: () => opened.closeAll() };
   } catch (error) {
     await opened.closeAll();
@@ -73,6 +86,7 @@ async function startRoles({ context, engines, opened }: Starting): Promise<strin
   await stampInstallation(database, { environment, region, appToken });
   const config = { ...context.config, REDIS_URL: redisUrl };
   const hasEmbeddedRedis = context.config.REDIS_URL === undefined;
+  context.useEngines({ redisUrl, database });
   const worker = await startWorker({ ...context, config, database, hasEmbeddedRedis });
   opened.add(() => worker.close());
   const receiver = await startReceiver({ ...context, config });
@@ -80,14 +94,22 @@ async function startRoles({ context, engines, opened }: Starting): Promise<strin
   return receiver.url;
 }
 
+interface Said {
+  readonly url: string;
+  readonly engines: DevelopmentEngines;
+  /** By what `npm run simulate` shares; a developer's own settings are another Lean's. */
+  readonly isSimulated: boolean;
+}
+
 /** For the person at the terminal; standard output carries the log. */
-function sayHowToGoOn(url: string, { summary }: DevelopmentEngines): void {
+function sayHowToGoOn({ url, engines: { summary }, isSimulated }: Said): void {
+  const next = isSimulated ? 'simulate -- link-bank      ' : 'ops -- sweep --follow      ';
   process.stderr.write(
     [
       '',
       `Webhook URL   ${url}`,
       `Engines       ${summary}`,
-      'Next          npm run simulate -- link-bank      (in a second terminal)',
+      `Next          npm run ${next}(in a second terminal)`,
       'Then          npm run ops -- sql "select * from accounts"',
       '',
       '',

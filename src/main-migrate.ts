@@ -1,8 +1,9 @@
 // Brings the database's schema up to date and says whose it is: `npm run migrate`. With `--print` it only shows the SQL.
 import { AppError } from './core/app-error.ts';
-import { loadConfig } from './config/load-config.ts';
+import { loadConfig, type Config } from './config/load-config.ts';
 import { openDatabase, postgresDialect } from './store/database.ts';
-import { grantViews, stampInstallation } from './store/installation-store.ts';
+import { giveGrants, planGrants, possibleGrants, type GrantsPlan } from './store/grants.ts';
+import { stampInstallation } from './store/installation-store.ts';
 import { migrate, printMigrations } from './store/migrate.ts';
 
 /** Building an index of a large table takes as long as it takes. */
@@ -19,29 +20,44 @@ try {
   process.exitCode = 1;
 }
 
+type MigrateConfig = Pick<
+  Config,
+  'DATABASE_SCHEMA' | 'DATABASE_URL' | 'MIGRATION_DATABASE_URL' | 'DATABASE_READER_ROLE' | 'DATABASE_APP_ROLE'
+>;
+
 function printSql(): void {
-  const { DATABASE_SCHEMA: schema } = loadConfig('ops', process.env);
-  say(`create schema if not exists "${schema}";\n`);
+  const config = loadConfig('ops', process.env);
+  const { DATABASE_SCHEMA: schema } = config;
+  const { named, assumed } = plannedGrants(config);
+  say(
+    `-- Everything from an empty database on. What has run: select name from "${schema}".schema_migrations;`,
+  );
+  say(
+    '-- Whose the schema is, an id of its own and a hash of LEAN_APP_TOKEN, is written by `npm run migrate` alone.',
+  );
   say(printMigrations(schema));
+  for (const { statements } of named) say(`\n${statements.map((text) => `${text};`).join('\n')}`);
+  for (const { role, statements } of assumed)
+    say(`\n-- where there is a role ${role}:\n${statements.map((text) => `-- ${text};`).join('\n')}`);
 }
 
 async function bringUpToDate(): Promise<void> {
   const config = loadConfig('migrate', process.env);
-  const { DATABASE_SCHEMA: schema, DATABASE_READER_ROLE: readerRole } = config;
+  const { DATABASE_SCHEMA: schema } = config;
   const url = config.MIGRATION_DATABASE_URL ?? config.DATABASE_URL;
   if (url === undefined) {
     throw new AppError('CONFIG_INVALID', 'MIGRATION_DATABASE_URL or DATABASE_URL is required by migrate');
   }
-  // The migrator holds one connection for its lock and works on another.
   const dialect = postgresDialect({
     url,
-    poolSize: 2,
+    poolSize: 1,
     applicationName: 'lean-migrate',
     onIdleError: () => undefined,
     statementTimeoutMs,
   });
   const database = openDatabase({ dialect, schema });
   try {
+    const { grants, impossible } = await possibleGrants(database, plannedGrants(config));
     const names = await migrate(database);
     say(names.length === 0 ? `schema ${schema} is up to date` : `schema ${schema}: ran ${names.join(', ')}`);
     const installationId = await stampInstallation(database, {
@@ -50,13 +66,33 @@ async function bringUpToDate(): Promise<void> {
       appToken: config.LEAN_APP_TOKEN,
     });
     say(`installation ${installationId} (${config.LEAN_ENVIRONMENT}, ${config.LEAN_REGION})`);
-    if (readerRole !== undefined) {
-      const views = await grantViews(database, readerRole);
-      say(`role ${readerRole} may read ${views.join(', ')}`);
+    for (const one of grants) {
+      await giveGrants(database, one);
+      say(`role ${one.role} may ${one.told}`);
     }
+    for (const { role, told } of impossible) say(`there is no role ${role}, which could ${told}`);
   } finally {
     await database.close();
   }
+}
+
+function plannedGrants(config: MigrateConfig): GrantsPlan {
+  return planGrants(config.DATABASE_SCHEMA, {
+    readerRole: config.DATABASE_READER_ROLE,
+    appRole: config.DATABASE_APP_ROLE,
+    workerRole: workerRoleOf(config),
+  });
+}
+
+/** Null where workers come as whoever migrates. */
+function workerRoleOf({ DATABASE_URL: url, MIGRATION_DATABASE_URL: migrationUrl }: MigrateConfig) {
+  const role = userOf(url);
+  return migrationUrl === undefined || role === userOf(migrationUrl) ? null : role;
+}
+
+function userOf(url = ''): string | null {
+  const user = URL.parse(url)?.username ?? '';
+  return user === '' ? null : decodeURIComponent(user);
 }
 
 /** Postgres and the network say what is wrong in their own words; no row is in them yet. */

@@ -1,15 +1,14 @@
-// The rules between variables: what needs what, what this version does not do, what deserves a warning.
+// The rules between variables: what needs what, what deserves a warning.
 // Works on the texts, so that every problem shows at once even where a single value is wrong too.
 import { callerProblems, callerWarnings } from './config-rules-callers.ts';
 import { textOf, type ConfigWarning, type Problem, type Texts } from './config-texts.ts';
-import { variableFacts, variableNames, type Role, type VariableName } from './env-schema.ts';
+import { variableFacts, variableNames, type Role } from './env-schema.ts';
 
 export function findProblems(role: Role, texts: Texts): Problem[] {
   const receives = role === 'receiver' || role === 'all';
   const works = role === 'worker' || role === 'all';
   return [
     ...pairProblems(texts),
-    ...unsupported(texts),
     ...dialectProblems(texts),
     ...(receives ? callerProblems(texts) : []),
     ...(works || receives ? sealingProblems(texts) : []),
@@ -72,15 +71,6 @@ function dialectProblems(texts: Texts): Problem[] {
         ],
       ]
     : [];
-}
-
-function unsupported(texts: Texts): Problem[] {
-  const later: readonly (readonly [VariableName, boolean, string])[] = [
-    ['OPS_TOKEN', texts.OPS_TOKEN !== undefined, ''],
-  ];
-  return later
-    .filter(([, set]) => set)
-    .map(([name, , what]) => [name, `${what}is not supported by this version`] as const);
 }
 
 export function findWarnings(start: {

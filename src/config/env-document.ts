@@ -3,7 +3,16 @@
 import { failureCodes } from '../core/failure-codes.ts';
 import { envSchema, rolesNeeding, variableFacts, variableGroups, type VariableName } from './env-schema.ts';
 
-export type Section = 'variables' | 'failure-codes' | 'warnings' | 'sweeps' | 'lean-events' | 'lean-errors';
+export type Section =
+  | 'variables'
+  | 'failure-codes'
+  | 'warnings'
+  | 'sweeps'
+  | 'changes'
+  | 'metrics'
+  | 'alerts'
+  | 'lean-events'
+  | 'lean-errors';
 
 function namesOf(group: object): VariableName[] {
   return envSchema.keyof().options.filter((name) => Object.hasOwn(group, name));
@@ -60,13 +69,12 @@ export function failureCodesTable(): string {
 
 /** Unit, bounds, who needs it, and that it is a secret, as short sentences. */
 function notes(name: VariableName): string[] {
-  const { unit, bounds, needed, notYet, secret, workedOut } = variableFacts(name);
+  const { unit, bounds, needed, secret, workedOut } = variableFacts(name);
   const roles = workedOut === undefined ? rolesNeeding(name) : [];
   return [
     ...(bounds === undefined ? [] : [`${bounds}${unit === undefined ? '' : ` ${unit}`}.`]),
     ...(roles.length > 0 ? [`Required: ${roles.join(', ')}.`] : []),
     ...(needed === undefined ? [] : [`Required ${needed}.`]),
-    ...(notYet === undefined ? [] : [`Not in this version: ${notYet}.`]),
     ...(secret ? [`Secret; or \`${name}_FILE\`.`] : []),
   ];
 }

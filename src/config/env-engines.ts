@@ -74,4 +74,10 @@ export const databaseVariables = {
   DATABASE_READER_ROLE: optional(postgresName, {
     describe: "The application's role, which `npm run migrate` lets read the views.",
   }),
+  DATABASE_APP_ROLE: optional(postgresName, {
+    workedOut: 'lean_app',
+    describe:
+      "The application's role, which `npm run migrate` lets ask for something: a refresh, a sync, an erasure. " +
+      'Where it is not set and there is no such role, nobody may.',
+  }),
 };

@@ -16,8 +16,6 @@ interface VariableFacts {
   readonly workedOut?: string;
   /** When it is needed beyond the roles that always need it. */
   readonly needed?: string;
-  /** What of it is refused for now. */
-  readonly notYet?: string;
   /** Never shown, and may be given as `<NAME>_FILE`. */
   readonly secret?: true;
 }

@@ -66,7 +66,6 @@ export const operationsVariables = {
     matching(/^[\x21-\x7e]{16,}$/, 'must be at least 16 printable ASCII characters without spaces'),
     {
       describe: 'Opens `/status` and `/queues`, which do not exist without it.',
-      notYet: 'any value',
       secret: true,
     },
   ),

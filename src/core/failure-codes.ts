@@ -1,6 +1,8 @@
 // Every code this service answers, logs or stores, once. A code is public: it is never renamed and never reused.
 // `level` is how loud its log line is: `error` means we must act, `warn` means somebody else erred.
 import { leanFailureTable } from './lean-failure-codes.ts';
+import { receiverFailureTable } from './receiver-failure-codes.ts';
+import { requestFailureTable } from './request-failure-codes.ts';
 
 export type FailureLevel = 'info' | 'warn' | 'error';
 
@@ -14,60 +16,19 @@ interface FailureFacts {
 
 /** Keep in groups, alphabetical within a group; the README's table is generated from this. */
 const failureTable = {
-  // The receiver's refusals
-  BODY_TOO_LARGE: {
-    level: 'warn',
-    means: 'A delivery was larger than BODY_LIMIT_BYTES and was refused with 413.',
-    cure: 'Raise BODY_LIMIT_BYTES if the sender is Lean; Lean sends it again within three hours.',
-  },
-  CERTIFICATE_INVALID: {
-    level: 'warn',
-    means:
-      'A client certificate was presented that does not verify against LEAN_CA_FILE, that LEAN_CRL_FILE revokes, or that no trusted proxy forwarded.',
-    cure: "Nothing if a stranger knocked. If it was Lean, the line's certificate_reason says what to mend: its chain, the lists, TRUSTED_PROXIES or the proxy's header.",
-  },
-  CERTIFICATE_NOT_LEAN: {
-    level: 'warn',
-    means: "A certificate of Lean's chain was presented, but it carries none of LEAN_CLIENT_NAMES.",
-    cure: "Another customer of Lean knocked, or Lean renewed its certificate: compare the log line's certificate hash.",
-  },
-  CERTIFICATE_REQUIRED: {
-    level: 'warn',
-    means: 'A request came without a client certificate.',
-    cure: 'Nothing if a stranger knocked. If it was Lean, it does not present certificates to you: use VERIFY=signature.',
-  },
-  NOT_DURABLE: {
-    level: 'error',
-    means: 'A delivery could not be made durable in time and was answered 503; Lean sends it again.',
-    cure: "Look at the journal's disk: full, read-only or slow. Receiving resumes by itself.",
-  },
-  OVERLOADED: {
-    level: 'error',
-    means:
-      'IN_FLIGHT_LIMIT or 90 % of JOURNAL_LIMIT_BYTES was reached and a request was answered 503; overload_reason says which.',
-    cure: 'JOURNAL_FULL: look at the way to Redis and at the workers, the journal drains when they run. NO_PLACE_LEFT: add receivers. GAVE_WAY and PIPELINED: strangers, who cost no delivery of Lean; shut them out in front of the receiver.',
-  },
-  SIGNATURE_INVALID: {
-    level: 'warn',
-    means: 'The lean-signature header does not match the body under any secret of LEAN_WEBHOOK_SECRET.',
-    cure: "Nothing if a stranger knocked. If every delivery fails, copy the secret from Lean's dashboard again.",
-  },
-  SIGNATURE_MISSING: {
-    level: 'warn',
-    means: 'A request came without a lean-signature header.',
-    cure: 'Nothing if a stranger knocked. A proxy in between may strip the header.',
-  },
+  ...receiverFailureTable,
 
   // Starting
   ADDRESSEE_UNPROVEN: {
     level: 'warn',
-    means: 'VERIFY=certificate proves that Lean sent a delivery, but not that it was meant for us.',
+    means:
+      'VERIFY=certificate proves that Lean sent a delivery, but not that it was meant for us. The receiver starts; an event about an unknown entity writes nothing until Lean says that it is ours.',
     cure: 'Ask Lean for a webhook secret, set LEAN_WEBHOOK_SECRET and use VERIFY=certificate+signature.',
   },
   CERTIFICATE_ALONE_BEHIND_PROXY: {
     level: 'warn',
     means:
-      'VERIFY=certificate stands alone behind a proxy: a certificate is public, and anybody who reaches this port past the proxy can send it.',
+      'VERIFY=certificate stands alone behind a proxy: a certificate is public, and anybody who reaches this port past the proxy can send it. The receiver starts all the same.',
     cure: 'Use VERIFY=certificate+signature; until then let nobody but the proxy reach the port.',
   },
   CONFIG_INVALID: {
@@ -77,22 +38,28 @@ const failureTable = {
   },
   PORT_IN_USE: {
     level: 'error',
-    means: 'The address a listener was given is taken, or may not be used.',
+    means: 'The address a listener was given is taken, or may not be used; the start was stopped.',
     cure: 'Stop the other process, or change the variable that the message names.',
   },
   TLS_MATERIAL_INVALID: {
     level: 'error',
     means:
-      'A certificate, key, chain or revocation list cannot be used; at a reload the former one stays in use.',
+      'A certificate, key, chain or revocation list cannot be used; the start was stopped, and at a reload the former one stays in use.',
     cure: 'The message names the file and the reason: replace that file.',
   },
   UNPROVEN: {
     level: 'warn',
     means:
-      'The format of FORWARDED_CERT_HEADER was written from documents and samples made after them, and not tried against the real proxy.',
+      'The format of FORWARDED_CERT_HEADER was written from documents and samples made after them, and not tried against the real proxy. The receiver starts and refuses whatever does not fit exactly.',
     cure: "Start with VERIFY=signature and VERIFY_SHADOW=certificate: when the shadow agrees with Lean's deliveries, the format holds.",
   },
   // Events
+  CHANGE_INVALID: {
+    level: 'error',
+    means:
+      'A change for the application had other details than its schema allows; nothing of its event or step was written.',
+    cure: "This is a fault of this service: report it with the log line. After a fix, replay the event; a sync's data comes with the entity's next refresh.",
+  },
   CUSTOMER_ERASED: {
     level: 'info',
     means:
@@ -113,7 +80,8 @@ const failureTable = {
   },
   EVENT_HANDLER_FAILED: {
     level: 'error',
-    means: 'An event could not be applied in any of its attempts; the others are not affected.',
+    means:
+      'An event could not be applied in any of its attempts; it is kept with its body in quarantine as failed, and the others are not affected.',
     cure: "Read the event's log lines for the cause; after a fix, replay it from the quarantine.",
   },
   EVENT_NOT_STORABLE: {
@@ -129,12 +97,13 @@ const failureTable = {
   },
   EVENT_UNKNOWN: {
     level: 'warn',
-    means: 'A command named an event that is not in the database, or no longer.',
+    means: 'A command named an event that is not in the database, or no longer; nothing was changed.',
     cure: 'Copy the key from `npm run ops -- events list`; a forgotten event (EVENT_KEY_KEEP_DAYS) is gone for good.',
   },
   RESULTS_UNKNOWN: {
     level: 'warn',
-    means: 'Lean announced results that nothing here had asked for, and nothing asked within an hour.',
+    means:
+      'Lean announced results that nothing here had asked for, and nothing asked within an hour; the event was concluded without fetching them.',
     cure: 'Nothing, unless another program uses the same Lean application: then each needs its own.',
   },
 
@@ -157,8 +126,8 @@ const failureTable = {
   WRONG_INSTALLATION: {
     level: 'error',
     means:
-      'The database or Redis belongs to another installation: another Lean application, environment or region.',
-    cure: 'Give this deployment its own DATABASE_SCHEMA and QUEUE_PREFIX, or correct LEAN_ENVIRONMENT, LEAN_REGION or LEAN_APP_TOKEN.',
+      'The database or Redis belongs to another installation: another Lean application, environment or region. A worker did not start and a receiver forwards nothing; what it takes stays in its journal.',
+    cure: 'Give this deployment its own DATABASE_SCHEMA and QUEUE_PREFIX, or correct LEAN_ENVIRONMENT, LEAN_REGION or LEAN_APP_TOKEN. For a database made anew see Several installations.',
   },
 
   // The queues
@@ -170,17 +139,19 @@ const failureTable = {
   },
   JOB_MALFORMED: {
     level: 'error',
-    means: 'A job holds data that no version of this service writes.',
+    means: 'A job holds data that no version of this service writes; it was failed without being acted on.',
     cure: 'Something else writes under QUEUE_PREFIX, or receivers are newer than workers: update the workers first.',
   },
   JOB_STUCK: {
     level: 'error',
-    means: 'A worker has held one job for more than twice its deadline and reports itself unready.',
+    means:
+      'A worker has held one job for more than twice its deadline. It has told the job to stop and reports itself unready.',
     cure: 'Restart that worker; the job is handed to another one. If it repeats, report the job of the log line.',
   },
   QUEUE_UNAVAILABLE: {
     level: 'error',
-    means: 'Redis did not answer in time or refused: down, frozen, full, read-only, or the way to it is cut.',
+    means:
+      'Redis did not answer in time or refused: down, frozen, full, read-only, or the way to it is cut. What was to be queued waits and is tried again.',
     cure: 'Look at REDIS_URL and the server. Deliveries wait in the journal and everything goes on by itself.',
   },
   REDIS_EVICTS: {
@@ -197,7 +168,8 @@ const failureTable = {
   },
   REDIS_SETTINGS_UNKNOWN: {
     level: 'warn',
-    means: 'Redis does not say in INFO whether it evicts keys or keeps an append-only file.',
+    means:
+      'Redis does not say in INFO whether it evicts keys or keeps an append-only file; the worker runs on it.',
     cure: "See in your provider's settings that maxmemory-policy is noeviction and persistence is on.",
   },
 
@@ -205,17 +177,18 @@ const failureTable = {
   JOURNAL_BATCH_UNKNOWN: {
     level: 'error',
     means:
-      'A batch was asked for that the journal does not hold: it is already stored and deleted, or of another journal.',
+      'A batch was asked for that the journal does not hold: it is already stored and deleted, or of another journal. The forwarder passes it over.',
     cure: 'Nothing when it shows once; if it repeats, two processes work on one JOURNAL_DIR: report it.',
   },
   JOURNAL_CORRUPT: {
     level: 'error',
-    means: 'The journal in JOURNAL_DIR is damaged or incomplete; the receiver does not work with it.',
+    means:
+      'The journal in JOURNAL_DIR is damaged or incomplete; the receiver does not start on it, changes nothing in it and makes no empty one in its place.',
     cure: 'Move the whole folder away, keep it, and start with an empty one; never put an older copy in its place. Then ask Lean to send what is missing again.',
   },
   JOURNAL_LOCKED: {
     level: 'error',
-    means: 'Another process holds the journal in JOURNAL_DIR.',
+    means: 'Another process holds the journal in JOURNAL_DIR; this one did not start and touched nothing.',
     cure: 'Give every receiver its own JOURNAL_DIR, or stop the other process; the lock goes with it, also after kill -9.',
   },
   JOURNAL_NOT_FOUND: {
@@ -231,22 +204,26 @@ const failureTable = {
   },
   JOURNAL_UNWRITABLE: {
     level: 'error',
-    means: 'The journal in JOURNAL_DIR could not be created, opened or written.',
+    means:
+      'The journal in JOURNAL_DIR could not be created, opened or written; the receiver did not start, or answers 503 until it can.',
     cure: 'Look at the folder: does it exist, may this user write, is the disk full or read-only?',
   },
   PAYLOAD_KEY_INVALID: {
     level: 'error',
-    means: 'A key in PAYLOAD_KEYS is not the base64 text of 32 bytes, or was given twice.',
+    means:
+      'A key in PAYLOAD_KEYS is not the base64 text of 32 bytes, or was given twice; the start was stopped.',
     cure: "Make one with 'openssl rand -base64 32'; separate several with commas, the newest first.",
   },
   PAYLOAD_KEY_MISSING: {
     level: 'error',
-    means: 'A payload was sealed with a key that is not in PAYLOAD_KEYS.',
+    means:
+      'A payload was sealed with a key that is not in PAYLOAD_KEYS; it is kept as it is, and a worker that would need it does not start.',
     cure: 'Add the old key back behind the first one, on every receiver and worker.',
   },
   PAYLOAD_UNREADABLE: {
     level: 'error',
-    means: 'A sealed payload was changed, cut short, or moved from another record.',
+    means:
+      'A sealed payload was changed, cut short, or moved from another record; it was not read, and its event is in quarantine.',
     cure: 'Look for damage or tampering in the disk, Redis or Postgres; the bytes are kept in webhook_events.',
   },
   // Syncs
@@ -286,6 +263,9 @@ const failureTable = {
     means: 'A sync that only waited for a retry was ended because a newer refresh has fresher data.',
     cure: 'Nothing: the sync that took its place reads everything the former one would have.',
   },
+
+  // Requests of the application
+  ...requestFailureTable,
 
   // What comes from Lean
   ...leanFailureTable,

@@ -21,27 +21,30 @@ export const leanFailureTable = {
   },
   EVENT_PAYLOAD_INVALID: {
     level: 'error',
-    means: "The payload of a known event type lacks what its handler needs, such as the entity's id.",
+    means:
+      "The payload of a known event type lacks what its handler needs, such as the entity's id; the event is kept in quarantine.",
     cure: "Find it in webhook_events by its state 'quarantined'; Lean may have changed the event.",
   },
   EVENT_TOO_DEEP: {
     level: 'warn',
-    means: 'An authentic delivery nests deeper than 64 levels and was not parsed.',
-    cure: "Look at its bytes; no event of Lean's is like that.",
+    means:
+      'An authentic delivery nests deeper than 64 levels and was not parsed; its bytes are kept in quarantine.',
+    cure: "Look at its bytes with `npm run ops -- quarantine show KEY --body`; no event of Lean's is like that. Then discard it.",
   },
   EVENT_WITHOUT_TYPE: {
     level: 'warn',
-    means: "An authentic delivery has no usable type, as Lean's callbacks of 2020 had none.",
+    means:
+      "An authentic delivery has no usable type, as Lean's callbacks of 2020 had none; it is kept in quarantine.",
     cure: 'Nothing when it is an old callback; otherwise ask Lean.',
   },
   PAYLOAD_NOT_JSON: {
     level: 'warn',
-    means: 'A text that should be JSON is not.',
+    means: 'A text that should be JSON is not; it was not read any further.',
     cure: 'The line beside it says where the text came from.',
   },
   PAYLOAD_TOO_DEEP: {
     level: 'warn',
-    means: 'A JSON text nests deeper than 64 levels and was not parsed.',
+    means: 'A JSON text nests deeper than 64 levels and was not parsed any further.',
     cure: 'The line beside it says where the text came from.',
   },
 
@@ -56,32 +59,36 @@ export const leanFailureTable = {
   // Calls to Lean
   CERTIFICATE_TOKEN_MISMATCH: {
     level: 'error',
-    means: 'Lean says that our client certificate does not belong to LEAN_APP_TOKEN.',
+    means:
+      'Lean says that our client certificate does not belong to LEAN_APP_TOKEN. What is due is asked for again until it does, for up to a day.',
     cure: 'Give LEAN_CERT_FILE and LEAN_APP_TOKEN of the same application.',
   },
   CONSENT_EXPIRED: {
     level: 'info',
-    means: "The customer's consent has ended; nothing more is fetched for the entity.",
+    means:
+      "The customer's consent has ended; nothing more is fetched for the entity, which is action_required, and the feed says so.",
     cure: 'The application brings the customer back to connect again.',
   },
   LEAN_ACCESS_DENIED: {
     level: 'error',
-    means: 'Lean refused our credentials or our level of access (401 or 403).',
+    means:
+      'Lean refused our credentials or our level of access (401 or 403). What is due is asked for again for up to a day; a sweep that is refused is asked for again later.',
     cure: 'Compare LEAN_APP_TOKEN, LEAN_ENVIRONMENT and LEAN_REGION with the dashboard; ask Lean for the access level.',
   },
   LEAN_ACCOUNT_UNKNOWN: {
     level: 'warn',
-    means: 'Lean does not know the account any more.',
+    means: 'Lean does not know the account any more; its list was given up, and what is stored of it stays.',
     cure: 'Nothing: the next list of accounts says whether it is gone.',
   },
   LEAN_BANK_DISABLED: {
     level: 'warn',
-    means: 'Lean has closed this bank for now.',
+    means: 'Lean has closed this bank for now; calls for it wait.',
     cure: 'Nothing: it is tried again, and Lean says when the bank is back.',
   },
   LEAN_BANK_DISABLED_BY_US: {
     level: 'error',
-    means: 'This bank is switched off in our dashboard.',
+    means:
+      'This bank is switched off in our dashboard; what is due there is asked for again for up to a day.',
     cure: "Switch it on in Lean's dashboard, or leave it.",
   },
   LEAN_BANK_ISSUE: {
@@ -91,7 +98,8 @@ export const leanFailureTable = {
   },
   LEAN_BANK_UNSUPPORTED: {
     level: 'error',
-    means: 'Lean knows that this does not work at this bank, or not from where we call.',
+    means:
+      'Lean knows that this does not work at this bank, or not from where we call; what is due there is asked for again for up to a day, the others go on.',
     cure: 'Ask Lean, with the correlation id of the log line.',
   },
   LEAN_CALL_ABORTED: {
@@ -106,7 +114,7 @@ export const leanFailureTable = {
   },
   LEAN_CERTIFICATE_REFUSED: {
     level: 'error',
-    means: 'Lean refused our client certificate.',
+    means: 'Lean refused our client certificate. What is due is asked for again for up to a day.',
     cure: 'See whether it expired or was revoked; issue a new one in the dashboard.',
   },
   LEAN_DUPLICATED_REQUEST: {
@@ -116,17 +124,19 @@ export const leanFailureTable = {
   },
   LEAN_ENTITY_UNKNOWN: {
     level: 'warn',
-    means: 'Lean does not know the entity, or not as ours.',
+    means:
+      'Lean does not know the entity, or not as ours; its sync was ended, it counts as ended, and what is stored stays.',
     cure: 'Nothing: the customer has removed it, or the event was not meant for us.',
   },
   LEAN_ID_INVALID: {
     level: 'error',
-    means: "An id that should go into a URL has characters no id of Lean's has.",
-    cure: 'Look at the event it came from; nothing was sent.',
+    means: "An id that should go into a URL has characters no id of Lean's has; no call was made with it.",
+    cure: 'Look at the event it came from.',
   },
   LEAN_MATERIAL_INVALID: {
     level: 'error',
-    means: 'Our client certificate, its key or LEAN_CA_FILE cannot be used; the former ones stay in use.',
+    means:
+      'Our client certificate, its key or LEAN_CA_FILE cannot be used; the start was stopped, and at a reload the former ones stay in use.',
     cure: 'Check that LEAN_CERT_FILE and LEAN_KEY_FILE are a pair.',
   },
   LEAN_RATE_LIMITED: {
@@ -141,12 +151,13 @@ export const leanFailureTable = {
   },
   LEAN_REPLY_UNREADABLE: {
     level: 'warn',
-    means: "A reply of Lean's could not be read: not JSON, or without the list it should hold.",
+    means:
+      "A reply of Lean's could not be read: not JSON, or without the list it should hold. Nothing of it was stored; the call is repeated.",
     cure: 'Nothing unless it repeats; then Lean has changed its replies.',
   },
   LEAN_REQUEST_REFUSED: {
     level: 'error',
-    means: 'Lean refused a request as wrong (4xx).',
+    means: 'Lean refused a request as wrong (4xx); it was given up, and the other lists go on.',
     cure: 'This is a fault of this service or of LEAN_API_URL: report it with the correlation id.',
   },
   LEAN_RESULTS_UNKNOWN: {
@@ -166,22 +177,25 @@ export const leanFailureTable = {
   },
   LEAN_TOKEN_REFUSED: {
     level: 'error',
-    means: "Lean's auth host gives no token for LEAN_APP_TOKEN and LEAN_CLIENT_SECRET.",
+    means:
+      "Lean's auth host gives no token for LEAN_APP_TOKEN and LEAN_CLIENT_SECRET. Nothing is fetched meanwhile; it is asked again.",
     cure: 'Compare both with the dashboard: a new secret ends the former one. The file of the secret is read again within 30 s.',
   },
   LEAN_UNREACHABLE: {
     level: 'warn',
-    means: 'Lean could not be reached: DNS, connection or TLS.',
+    means: 'Lean could not be reached: DNS, connection or TLS. The call is repeated for up to a day.',
     cure: 'Check the way out, LEAN_API_URL and LEAN_CA_FILE.',
   },
   LEAN_USER_ACTION_REQUIRED: {
     level: 'info',
-    means: 'The customer must act at the bank first, such as unlocking the account.',
+    means:
+      'The customer must act at the bank first, such as unlocking the account; the entity is action_required and the feed says so.',
     cure: 'The application tells the customer.',
   },
   RECONNECT_REQUIRED: {
     level: 'info',
-    means: 'The customer must connect to the bank again; nothing more is fetched until then.',
+    means:
+      'The customer must connect to the bank again; nothing more is fetched until then, the entity is action_required and the feed says so.',
     cure: "The application opens Lean's reconnect with the entity's reconnect_id.",
   },
 } as const;

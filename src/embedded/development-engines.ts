@@ -5,7 +5,7 @@ import { createOpened, type Opened } from '../core/opened.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { openEmbeddedDatabase } from './embedded-database.ts';
 import { startEmbeddedRedis } from './embedded-redis.ts';
-import { startSqlSocket } from './sql-socket.ts';
+import { startSqlSocket, type RunCommand } from './sql-socket.ts';
 
 export interface DevelopmentEngines {
   readonly redisUrl: string;
@@ -24,6 +24,8 @@ export interface DevelopmentEnginesOptions {
   /** The PATH in which the machine's Postgres is looked for. */
   readonly searchPath: string;
   readonly onIdleError: (error: Error) => void;
+  /** For the operator's commands about the rows of a database inside this process. */
+  readonly runCommand: RunCommand;
 }
 
 /** The caller owns the folder (`lockEmbeddedFolder`). */
@@ -49,7 +51,7 @@ export async function startDevelopmentEngines(
 }
 
 async function openDatabaseOf(
-  { dir, schema, searchPath, databaseUrl, poolSize, onIdleError }: DevelopmentEnginesOptions,
+  { dir, schema, searchPath, databaseUrl, poolSize, onIdleError, runCommand }: DevelopmentEnginesOptions,
   opened: Opened,
 ): Promise<{ database: Database; engine: string }> {
   if (databaseUrl !== undefined) {
@@ -60,8 +62,9 @@ async function openDatabaseOf(
   }
   const embedded = await openEmbeddedDatabase({ dir, schema, searchPath, onIdleError });
   opened.add(() => embedded.close());
-  const socket = await startSqlSocket(join(dir, 'sql.sock'), embedded.database);
+  const { database } = embedded;
+  const socket = await startSqlSocket({ path: join(dir, 'sql.sock'), database, runCommand });
   opened.add(() => socket.close());
   const engine = embedded.engine === 'postgres' ? "the machine's Postgres" : 'PGlite';
-  return { database: embedded.database, engine: `${engine} under ${dir}` };
+  return { database, engine: `${engine} under ${dir}` };
 }

@@ -1,6 +1,6 @@
-// Lets `npm run ops -- sql` ask a running `npm start` whose database lives inside its process.
-// A Unix socket in the project's own folder: one JSON line in, one JSON line out, read-only.
-import { rmSync } from 'node:fs';
+// Lets `npm run ops` reach a running `npm start` whose database lives inside its process: a Unix socket in the project's
+// own folder, for its owner alone. One JSON line asks for rows, read-only, or for an operator's command to be run there.
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -8,20 +8,44 @@ import { AppError } from '../core/app-error.ts';
 import type { Database } from '../store/database.ts';
 import { printableRow, readOnlyQuery } from '../store/read-only-query.ts';
 
-const requestSchema = z.strictObject({ sql: z.string().max(100_000) });
+const requestSchema = z.union([
+  z.strictObject({ sql: z.string().max(100_000) }),
+  z.strictObject({ ops: z.array(z.string().max(10_000)).max(100), operator: z.string().optional() }),
+]);
 
-export async function startSqlSocket(path: string, database: Database): Promise<{ close(): Promise<void> }> {
+export interface AskedCommand {
+  readonly argv: readonly string[];
+  /** Who is logged in where it was typed. */
+  readonly operator: string | undefined;
+  readonly write: (text: string) => void;
+  /** Aborted by a second line, and when whoever asked is gone. */
+  readonly stop: AbortSignal;
+}
+
+/** Gives the exit code. */
+export type RunCommand = (asked: AskedCommand, database: Database) => Promise<number>;
+
+export interface SqlSocketOptions {
+  readonly path: string;
+  readonly database: Database;
+  /** Left out where there are rows to be had and nothing else. */
+  readonly runCommand?: RunCommand;
+}
+
+export async function startSqlSocket(options: SqlSocketOptions): Promise<{ close(): Promise<void> }> {
+  const { path } = options;
   rmSync(path, { force: true }); // What a killed process left; the folder's lock says that nobody owns it now.
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    void serve(socket, database);
+    serve(socket, options);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);
   });
+  chmodSync(path, 0o600);
   return {
     close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -32,19 +56,46 @@ export async function startSqlSocket(path: string, database: Database): Promise<
   };
 }
 
-async function serve(socket: Socket, database: Database): Promise<void> {
+function serve(socket: Socket, options: SqlSocketOptions): void {
+  const stop = new AbortController();
   socket.on('error', () => socket.destroy());
-  for await (const line of createInterface({ input: socket })) {
-    socket.end(`${JSON.stringify(await answer(line, database))}\n`);
-    return;
-  }
+  socket.once('close', () => stop.abort());
+  let isAsked = false;
+  createInterface({ input: socket }).on('line', (line) => {
+    if (isAsked) {
+      stop.abort();
+      return;
+    }
+    isAsked = true;
+    void reply(socket, { ...options, line, stop: stop.signal });
+  });
 }
 
-async function answer(line: string, database: Database): Promise<unknown> {
+async function reply(socket: Socket, question: Omit<Question, 'say'>): Promise<void> {
+  const say = (answered: unknown) => {
+    if (socket.writable) socket.write(`${JSON.stringify(answered)}\n`);
+  };
+  say(await answer({ ...question, say }));
+  socket.end();
+}
+
+interface Question extends SqlSocketOptions {
+  readonly line: string;
+  readonly say: (answered: unknown) => void;
+  readonly stop: AbortSignal;
+}
+
+/** Its last line. Never rejects. */
+async function answer({ line, say, stop, database, runCommand }: Question): Promise<unknown> {
   try {
-    const { sql } = requestSchema.parse(JSON.parse(line));
-    return { rows: (await readOnlyQuery(database, sql)).map((row) => printableRow(row)) };
+    const asked = requestSchema.parse(JSON.parse(line));
+    if ('sql' in asked)
+      return { rows: (await readOnlyQuery(database, asked.sql)).map((row) => printableRow(row)) };
+    if (runCommand === undefined) return { error: 'no command is run here' };
+    const { ops: argv, operator } = asked;
+    const write = (text: string) => say({ text });
+    return { code: await runCommand({ argv, operator, write, stop }, database) };
   } catch (error) {
-    return { error: error instanceof AppError ? error.message : 'the request could not be read' };
+    return { error: error instanceof AppError ? error.message : 'this could not be read or run' };
   }
 }

@@ -56,6 +56,8 @@ const eventTable = {
     level: 'warn',
     fields: { material: 'text', problem: 'line', not_after: 'text?', days_left: 'number?' },
   },
+  /** Somebody offered a wrong OPS_TOKEN; so often since the last line. */
+  operations_refused: { level: 'warn', fields: { attempts: 'number', remote_address: 'text?' } },
   // The receiver
   /** `unlogged`: so many refused with the same outcome had no line since the last, because there were too many. */
   delivery: {
@@ -107,7 +109,10 @@ const eventTable = {
     },
   },
   journal_state: { level: 'info', fields: { outcome: 'text', duration_ms: 'number?' } },
-  installation: { level: 'info', fields: { outcome: 'text', installation_id: 'text?' } },
+  installation: {
+    level: 'info',
+    fields: { outcome: 'text', installation_id: 'text?', expected_installation_id: 'text?' },
+  },
   // The worker
   job: {
     level: 'info',
@@ -187,6 +192,21 @@ const eventTable = {
       unreadable: 'number?',
     },
   },
+  /** Something that the application asked for: `picked_up`, `later`, `given_back`, `done`, `failed`. */
+  request: {
+    level: 'info',
+    fields: {
+      kind: 'text',
+      outcome: 'text',
+      request_id: 'text',
+      rows: 'number?',
+      duration_ms: 'number?',
+    },
+  },
+  /** They could not be looked for. */
+  requests: { level: 'warn', fields: { outcome: 'text' } },
+  /** Whether requests are heard of at once; where they are not, they are looked for every few seconds. */
+  request_listening: { level: 'info', fields: { outcome: 'text' } },
   /** A bank is left alone, or asked again. */
   bank_state: {
     level: 'info',

@@ -1,6 +1,8 @@
 // The numbers of one process, for `/metrics`. Labels come from our own closed lists, never from a request,
 // a payload or Lean's words, so the number of series is bounded.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Readiness } from './readiness.ts';
+import { processMetrics as ownProcessMetrics, queueMetrics, upkeepGauges } from './watched-metrics.ts';
 
 const ackBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8];
 const workBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -8,10 +10,12 @@ const workBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 interface MetricsOptions {
   /** Memory, CPU and event-loop figures of the process; on unless said otherwise. */
   readonly processMetrics?: boolean;
+  /** Whose checks `lean_ready` shows; none when left out. */
+  readonly readiness?: Pick<Readiness, 'report'>;
 }
 
 /** Hand the result in; there is no global registry, so two roles in one process share one on purpose only. */
-export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
+export function createMetrics({ processMetrics = true, readiness }: MetricsOptions = {}) {
   const registry = new Registry();
   if (processMetrics) collectDefaultMetrics({ register: registry });
   return {
@@ -22,6 +26,9 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
     ...upkeepMetrics(registry),
     ...backlogMetrics(registry),
     ...materialMetrics(registry),
+    ...queueMetrics(registry),
+    ...upkeepGauges(registry),
+    ...ownProcessMetrics(registry, readiness),
     close: () => registry.clear(),
   };
 }
@@ -33,6 +40,12 @@ function receiverMetrics(registry: Registry) {
     deliveries: new Counter({
       name: 'lean_webhook_deliveries_total',
       help: 'Deliveries answered, by outcome: accepted or a code of the contract.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    refusedAsLean: new Counter({
+      name: 'lean_webhook_refused_as_lean_total',
+      help: "Refused deliveries that looked like Lean's: under a certificate of its chain, or with a signature; by code.",
       labelNames: ['outcome'],
       registers,
     }),
@@ -126,6 +139,11 @@ function journalMetrics(registry: Registry) {
       labelNames: ['outcome'],
       registers,
     }),
+    forwarderRefused: new Gauge({
+      name: 'lean_forwarder_wrong_installation',
+      help: '1 while Redis belongs to another installation, so that nothing is forwarded, else 0.',
+      registers,
+    }),
     forwarderFailures: new Counter({
       name: 'lean_forwarder_failures_total',
       help: 'Tries to hand a batch to Redis that failed, by reason: timeout, oom, readonly, noauth, connection, other.',
@@ -140,14 +158,14 @@ function workerMetrics(registry: Registry) {
   return {
     jobs: new Counter({
       name: 'lean_jobs_total',
-      help: 'Job attempts, by queue and outcome.',
-      labelNames: ['queue', 'outcome'],
+      help: 'Job attempts, by queue, operation (of calls to Lean) and outcome.',
+      labelNames: ['queue', 'operation', 'outcome'],
       registers,
     }),
     jobSeconds: new Histogram({
       name: 'lean_job_seconds',
       help: 'How long one attempt of a job took.',
-      labelNames: ['queue', 'outcome'],
+      labelNames: ['queue', 'operation', 'outcome'],
       buckets: workBuckets,
       registers,
     }),
@@ -185,6 +203,12 @@ function workerMetrics(registry: Registry) {
     immutableChanged: new Counter({
       name: 'lean_immutable_transactions_changed_total',
       help: 'Transactions that the bank had called IMMUTABLE and that say something else now; any is worth an alarm.',
+      registers,
+    }),
+    requests: new Counter({
+      name: 'lean_requests_total',
+      help: 'What became of what the application asked for, by kind: picked_up, later, given_back, done, failed.',
+      labelNames: ['kind', 'outcome'],
       registers,
     }),
     syncs: new Counter({

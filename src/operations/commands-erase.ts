@@ -8,7 +8,7 @@ import {
   type CommandGroup,
   type OperatorContext,
 } from './operator-command.ts';
-import { withDatabase } from './operator-database.ts';
+import { withOwnDatabase } from './operator-database.ts';
 import { counted, safeJson } from './operator-output.ts';
 
 export const eraseCommands: CommandGroup = {
@@ -26,7 +26,7 @@ async function runErase(call: CommandCall, context: OperatorContext): Promise<nu
   const customerId = onlyOperand(call, 'customer id');
   const isDry = call.flags.has('dry-run');
   const operator = isDry ? '' : operatorOf(call, context);
-  return withDatabase(context, async (database) => {
+  return withOwnDatabase(context, async (database) => {
     const found = await previewErasure(database, customerId);
     const count = countOf(found);
     if (!call.json) say(context, found);

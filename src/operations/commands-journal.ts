@@ -11,7 +11,7 @@ import {
   type CommandGroup,
   type OperatorContext,
 } from './operator-command.ts';
-import { withDatabase } from './operator-database.ts';
+import { withOwnDatabase } from './operator-database.ts';
 import { drainJournal, type Drained } from './operator-drain.ts';
 import { counted, factLines, safeJson } from './operator-output.ts';
 
@@ -125,7 +125,7 @@ async function logDrain(
 ): Promise<boolean> {
   if (context.databaseUrl === undefined && context.database === undefined) return false;
   const { journalId, rows } = status;
-  await withDatabase(context, (database) =>
+  await withOwnDatabase(context, (database) =>
     // A transaction, for the word of its commit: the drain that follows cannot be told of again.
     database.transaction((transaction) =>
       writeOperatorLog(transaction, {

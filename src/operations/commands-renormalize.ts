@@ -17,7 +17,7 @@ import {
   type CommandGroup,
   type OperatorContext,
 } from './operator-command.ts';
-import { withDatabase } from './operator-database.ts';
+import { withOwnDatabase } from './operator-database.ts';
 import { counted, safeJson } from './operator-output.ts';
 import { timeOption } from './operator-times.ts';
 import { applyAll, compareAll, type Scanned, type ScanOptions, type TableDiff } from './renormalize-items.ts';
@@ -51,7 +51,7 @@ async function runRenormalize(call: CommandCall, context: OperatorContext): Prom
   const limit = numberOption(call, { name: 'batch', fallback: defaultBatch, min: 1, max: maxBatch });
   const isDry = call.flags.has('dry-run') || (context.terminal === undefined && !call.flags.has('yes'));
   const operator = isDry ? '' : operatorOf(call, context);
-  return withDatabase(context, async (database) => {
+  return withOwnDatabase(context, async (database) => {
     const { PAYLOAD_KEYS: keysBase64, PAYLOAD_SEALING: sealing } = context.config;
     const choice = { versions, since } as const;
     const total = await countAll(database, choice);

@@ -2,7 +2,8 @@
 // what is wished and nothing else: every call to Lean is a worker's, under the one rate limit.
 import { AppError } from '../core/app-error.ts';
 import { machineClock } from '../core/clock.ts';
-import type { Database } from '../store/database.ts';
+import type { Database, Executor } from '../store/database.ts';
+import { askAgainBeforeFirstRefresh } from '../store/entity-refresh-store.ts';
 import { entityExists } from '../store/entity-store.ts';
 import { writeOperatorLog } from '../store/operator-log-store.ts';
 import { requestRefresh } from '../store/refresh-request-store.ts';
@@ -18,10 +19,12 @@ import {
   type CommandGroup,
   type OperatorContext,
 } from './operator-command.ts';
-import { withDatabase } from './operator-database.ts';
+import { withOwnDatabase } from './operator-database.ts';
 import { safeJson } from './operator-output.ts';
 
 const defaultEverySeconds = 10;
+/** One call to Lean each, under the workers' rate limit. */
+const askedAgainAtOnce = 50;
 
 export const syncCommands: CommandGroup = {
   sync: {
@@ -60,7 +63,7 @@ async function ask(
   const entityId = onlyOperand(call, 'entity id');
   const operator = operatorOf(call, context);
   const fullHistory = call.flags.has('full');
-  const { requestId, isNew } = await withDatabase(context, (database) =>
+  const { requestId, isNew } = await withOwnDatabase(context, (database) =>
     database.transaction(async (transaction): Promise<Asked> => {
       if (!(await entityExists(transaction, entityId)))
         throw new AppError('LEAN_ENTITY_UNKNOWN', 'no such entity in this database');
@@ -83,19 +86,22 @@ async function runSweep(call: CommandCall, context: OperatorContext): Promise<nu
   refuseOperands(call);
   const every = numberOption(call, { name: 'every', fallback: defaultEverySeconds, min: 1, max: 3_600 });
   const operator = operatorOf(call, context);
-  return withDatabase(context, async (database) => {
+  return withOwnDatabase(context, async (database) => {
     const sweeps = await readSweeps(database.db);
+    const isFollowing = call.flags.has('follow');
     if (sweeps.length === 0) {
-      context.write('no worker has started with sweeps on this database yet');
-      return 1;
+      const waits = isFollowing ? '; waiting for one' : '';
+      if (!call.json || !isFollowing)
+        context.write(`no worker has started with sweeps on this database yet${waits}`);
+      if (!isFollowing) return 1;
     }
     await database.transaction(async (transaction) => {
-      for (const { sweep } of sweeps) await makeSweepDue(transaction, sweep);
-      const details = { follow: call.flags.has('follow') };
+      await makeDue(database, transaction, sweeps);
+      const details = { follow: isFollowing };
       await writeOperatorLog(transaction, { operator, command: 'sweep', affected: sweeps.length, details });
     });
-    say(call, context, sweeps);
-    if (call.flags.has('follow')) await follow({ call, context, database, everyMs: every * 1_000, sweeps });
+    if (sweeps.length > 0) say(call, context, sweeps);
+    if (isFollowing) await follow({ call, context, database, everyMs: every * 1_000, sweeps });
     return 0;
   });
 }
@@ -108,6 +114,16 @@ interface Following {
   readonly sweeps: readonly SweepProgress[];
 }
 
+/** Lean's first fetching of a new connection may take minutes: it is asked again whether that has ended. */
+async function makeDue(
+  database: Database,
+  executor: Executor,
+  sweeps: readonly SweepProgress[],
+): Promise<void> {
+  await askAgainBeforeFirstRefresh(database, executor, { limit: askedAgainAtOnce });
+  for (const { sweep } of sweeps) await makeSweepDue(executor, sweep);
+}
+
 /** Says only what has changed. */
 async function follow({ call, context, database, everyMs, sweeps }: Following): Promise<void> {
   const stop = context.untilInterrupted();
@@ -115,10 +131,10 @@ async function follow({ call, context, database, everyMs, sweeps }: Following): 
   while (!stop.aborted) {
     await pause({ clock: machineClock, stop, ms: everyMs });
     if (stop.aborted) return;
-    for (const { sweep } of said) await makeSweepDue(database.db, sweep);
+    await makeDue(database, database.db, said);
     const read = await readSweeps(database.db);
     const isNews = ({ sweep, found, failureCode }: SweepProgress) =>
-      said.some((one) => one.sweep === sweep && (one.found !== found || one.failureCode !== failureCode));
+      !said.some((one) => one.sweep === sweep && one.found === found && one.failureCode === failureCode);
     if (read.some(isNews)) say(call, context, read);
     said = read;
   }

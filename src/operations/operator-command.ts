@@ -18,7 +18,7 @@ export interface OperatorContext {
   readonly schema: string;
   /** In the place of the one behind `databaseUrl`; a command does not close it. */
   readonly database?: Database;
-  /** Where a running `npm start` answers when there is no database URL. */
+  /** Where a running `npm start` answers when there is no database URL; nobody does where this is empty. */
   readonly developmentSocket: string;
   /** One line, or several, of output. */
   readonly write: (text: string) => void;

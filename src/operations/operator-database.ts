@@ -3,6 +3,7 @@
 import { AppError } from '../core/app-error.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { databaseFailure } from '../store/database-failures.ts';
+import { checkKnownFacts } from '../store/installation-store.ts';
 import { missingMigrations } from '../store/migrate.ts';
 import type { OperatorContext } from './operator-command.ts';
 
@@ -34,6 +35,18 @@ export async function withDatabase<Value>(
   } finally {
     if (database !== context.database) await database.close();
   }
+}
+
+/** The same for a command that changes something. Throws WRONG_INSTALLATION where the database is not that of the settings here. */
+export function withOwnDatabase<Value>(
+  context: OperatorContext,
+  run: (database: Database) => Promise<Value>,
+): Promise<Value> {
+  const { LEAN_ENVIRONMENT: environment, LEAN_REGION: region, LEAN_APP_TOKEN: appToken } = context.config;
+  return withDatabase(context, async (database) => {
+    await checkKnownFacts(database, { environment, region, appToken });
+    return run(database);
+  });
 }
 
 function openOwn({ databaseUrl, schema }: OperatorContext): Database {

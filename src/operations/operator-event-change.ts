@@ -16,7 +16,7 @@ import {
 import type { OpenEvent } from '../store/intake-store.ts';
 import { mayChange, operatorOf, runPaced } from './operator-change.ts';
 import { numberOption, type CommandCall, type OperatorContext } from './operator-command.ts';
-import { withDatabase } from './operator-database.ts';
+import { withOwnDatabase } from './operator-database.ts';
 import { counted, safeJson } from './operator-output.ts';
 
 const defaultPerSecond = 10;
@@ -49,7 +49,7 @@ export async function runEventChange(
   const isDry = call.flags.has('dry-run');
   // Before anything is looked at: who is not known may not change anything.
   const operator = isDry ? '' : operatorOf(call, context);
-  return withDatabase(context, async (database) => {
+  return withOwnDatabase(context, async (database) => {
     const groups = await previewChange(database, change);
     const unknown = unknownKeys(change, groups);
     const ready = countOf(groups.filter(({ verdict }) => verdict === 'ready'));

@@ -18,6 +18,7 @@ import {
   type OperatorCommand,
   type OperatorContext,
 } from './operator-command.ts';
+import { runInDevelopment, type DevelopmentQuestion } from './ops-development.ts';
 
 export interface OpsOptions extends OperatorContext {
   readonly argv: readonly string[];
@@ -34,6 +35,11 @@ const commands: CommandGroup = {
   ...eraseCommands,
   ...sqlCommands,
 };
+
+/** About rows and nothing beside them: without DATABASE_URL a running `npm start` runs them on the database inside it. */
+const commandsOnRows: ReadonlySet<OperatorCommand> = new Set(
+  [eventsCommands, quarantineCommands, syncCommands].flatMap((group) => Object.values(group)),
+);
 
 /** Every command's words. */
 export const opsCommands: readonly string[] = Object.keys(commands);
@@ -65,6 +71,7 @@ export async function runOpsCommand(options: OpsOptions): Promise<number> {
   if (configRefusal !== undefined && found.command.runsOnBrokenConfig !== true) throw configRefusal;
   const json = flags.has('json');
   try {
+    if (isForDevelopment(found.command, options)) return await runInDevelopment(developmentQuestion(options));
     return await found.command.run({ ...given, json }, options);
   } catch (error) {
     if (error instanceof UsageError) write(`${error.message}\n\n${helpText(found.command)}`);
@@ -77,6 +84,19 @@ export async function runOpsCommand(options: OpsOptions): Promise<number> {
     else throw error;
     return 2;
   }
+}
+
+function isForDevelopment(
+  command: OperatorCommand,
+  { databaseUrl, database, developmentSocket }: OpsOptions,
+): boolean {
+  if (databaseUrl !== undefined || database !== undefined) return false;
+  return developmentSocket !== '' && commandsOnRows.has(command);
+}
+
+function developmentQuestion(options: OpsOptions): DevelopmentQuestion {
+  const { argv, operator, write, untilInterrupted, developmentSocket: socket } = options;
+  return { socket, argv, operator, write, stop: untilInterrupted() };
 }
 
 interface Found {

@@ -1,7 +1,7 @@
-// The operations listener: liveness, readiness, metrics. Never on the public port, and never asks an engine:
-// every answer is made of what this process already knows.
+// The operations listener: liveness, readiness, metrics, and the operator's pages where there is a token for them. Never
+// on the public port. Whoever asks for the first three gets what this process already knows: they ask no engine.
 import helmet from '@fastify/helmet';
-import Fastify, { type FastifyReply } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { listenFailure, reachableAuthority } from '../core/listen-address.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Readiness } from '../observability/readiness.ts';
@@ -12,6 +12,8 @@ interface OpsListenerOptions {
   readonly port: number;
   readonly readiness: Readiness;
   readonly metrics: Pick<Metrics, 'registry'>;
+  /** Left out where no OPS_TOKEN is set: then there are none. */
+  readonly pages?: { register(app: FastifyInstance): Promise<void> };
 }
 
 export interface OpsListener {
@@ -22,7 +24,7 @@ export interface OpsListener {
 
 /** Throws PORT_IN_USE naming OPS_PORT. */
 export async function startOpsListener(options: OpsListenerOptions): Promise<OpsListener> {
-  const { host, port, readiness, metrics } = options;
+  const { host, port, readiness, metrics, pages } = options;
   const app = Fastify({
     logger: false,
     bodyLimit: 1024,
@@ -44,6 +46,7 @@ export async function startOpsListener(options: OpsListenerOptions): Promise<Ops
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
+  await pages?.register(app);
   app.setNotFoundHandler((_request, reply) => sendCode(reply, 404));
   app.setErrorHandler((error, _request, reply) => {
     const sender = error instanceof Error && 'statusCode' in error && Number(error.statusCode) < 500;

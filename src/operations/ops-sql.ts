@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AppError } from '../core/app-error.ts';
 import { openDatabase, postgresDialect } from '../store/database.ts';
 import { printableRow, readOnlyQuery, type QueryRow } from '../store/read-only-query.ts';
+import { developmentNotRunning } from './ops-development.ts';
 
 const replySchema = z.union([
   z.strictObject({ rows: z.array(z.record(z.string(), z.unknown())) }),
@@ -47,11 +48,7 @@ function roundTrip(path: string, request: string): Promise<string> {
     });
     socket.on('end', () => resolve(reply));
     socket.on('error', (cause) =>
-      reject(
-        new AppError('DEVELOPMENT_NOT_RUNNING', 'DATABASE_URL is unset and no "npm start" is running here', {
-          cause,
-        }),
-      ),
+      reject(new AppError('DEVELOPMENT_NOT_RUNNING', developmentNotRunning, { cause })),
     );
   });
 }

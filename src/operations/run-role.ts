@@ -4,10 +4,12 @@ import closeWithGrace from 'close-with-grace';
 import { AppError } from '../core/app-error.ts';
 import { createOpened, type Opened } from '../core/opened.ts';
 import { summarizeConfig } from '../config/config-summary.ts';
-import { loadConfig, type RoleConfig } from '../config/load-config.ts';
+import { loadConfig, type Config, type RoleConfig } from '../config/load-config.ts';
+import { serviceVersion } from '../config/service-version.ts';
 import { createLogger, type Logger, type ProcessLogger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import { createReadiness, type Readiness } from '../observability/readiness.ts';
+import type { OperatorPages, OperatorPagesOptions } from './operator-pages.ts';
 import { startOpsListener } from './ops-listener.ts';
 
 export type ServingRole = 'receiver' | 'worker' | 'all';
@@ -17,6 +19,8 @@ export interface RoleContext<R extends ServingRole> {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  /** For the operator's pages, where the role has started engines that the configuration does not name. */
+  readonly useEngines: OperatorPages['useEngines'];
 }
 
 export interface RunningRole {
@@ -39,9 +43,13 @@ const closingMarginMs = 2_000;
 export async function runRole<R extends ServingRole>({ role, env, start }: RunRoleOptions<R>): Promise<void> {
   const config = readConfig(role, env);
   const logger = createLogger({ level: config.LOG_LEVEL, role });
-  const metrics = createMetrics();
   const readiness = createReadiness();
-  logger.write('starting', { node: process.versions.node, config: summarizeConfig(config) });
+  const metrics = createMetrics({ readiness });
+  logger.write('starting', {
+    version: serviceVersion(),
+    node: process.versions.node,
+    config: summarizeConfig(config),
+  });
   for (const { code, variable, problem } of config.warnings)
     logger.write('config_warning', { variable, problem, ...(code !== undefined && { failure_code: code }) });
   const opened = createOpened();
@@ -51,9 +59,12 @@ export async function runRole<R extends ServingRole>({ role, env, start }: RunRo
   try {
     // First up and last down: "not ready" is only of use while somebody can ask.
     const { OPS_HOST: host, OPS_PORT: port } = config;
-    const ops = await startOpsListener({ host, port, readiness, metrics });
+    const pages = await openPages({ role, config, logger, metrics, readiness });
+    if (pages !== null) opened.add(() => pages.close());
+    const ops = await startOpsListener({ host, port, readiness, metrics, ...(pages && { pages }) });
     opened.add(() => ops.close());
-    const running = await start({ config, logger, metrics, readiness });
+    const useEngines: RoleContext<R>['useEngines'] = (engines) => pages?.useEngines(engines);
+    const running = await start({ config, logger, metrics, readiness, useEngines });
     opened.add(() => running.close());
     started = true;
     const { url } = running;
@@ -64,6 +75,16 @@ export async function runRole<R extends ServingRole>({ role, env, start }: RunRo
     await logger.flush();
     process.exit(1);
   }
+}
+
+/** Null without a token. What the pages are made with is loaded for them alone. */
+async function openPages(
+  options: Omit<OperatorPagesOptions, 'token' | 'config'> & { readonly config: Config },
+): Promise<OperatorPages | null> {
+  const { OPS_TOKEN: token } = options.config;
+  if (token === undefined) return null;
+  const { createOperatorPages } = await import('./operator-pages.ts');
+  return createOperatorPages({ ...options, token });
 }
 
 /** The list of problems is for a person at a terminal, so it is no log line. */

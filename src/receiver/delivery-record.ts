@@ -79,6 +79,7 @@ export function createDeliveryReport({
       const outcome = record.outcome ?? 'ABORTED';
       const durationMs = performance.now() - record.startedMs;
       metrics.deliveries.inc({ outcome });
+      if (looksLikeLean(record)) metrics.refusedAsLean.inc({ outcome });
       if (outcome === 'OVERLOADED' && record.overload !== undefined)
         metrics.overloads.inc({ reason: record.overload });
       const shadow = outcome === 'accepted' ? record.shadow : undefined;
@@ -115,6 +116,13 @@ export function createDeliveryReport({
 /** Each of these has its line. All else strangers can have us say as often as they like. */
 function concernsLean({ outcome, isProven }: DeliveryRecord): boolean {
   return outcome === 'accepted' || outcome === 'NOT_DURABLE' || (outcome === 'OVERLOADED' && isProven);
+}
+
+/** What is refused for good when nobody wakes up: a stranger has neither a certificate of Lean's chain nor a signature. */
+function looksLikeLean({ outcome, isProven, peer }: DeliveryRecord): boolean {
+  if (outcome === 'CERTIFICATE_NOT_LEAN' || outcome === 'SIGNATURE_INVALID') return true;
+  const isRefused = outcome === 'BODY_TOO_LARGE' || outcome === 'SIGNATURE_MISSING';
+  return isRefused && (isProven || peer?.isLean === true);
 }
 
 /** Of what got in only: a stranger says nothing about what Lean presents or signs. */

@@ -56,6 +56,7 @@ export function createForwardReport({
         logger.write('installation', {
           outcome: 'refused',
           installation_id: event.found,
+          expected_installation_id: event.expected,
           failure_code: 'WRONG_INSTALLATION',
         });
         break;

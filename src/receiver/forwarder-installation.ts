@@ -34,9 +34,11 @@ export function createInstallationGuard({
       if (wrong === null && clock.nowMs() - checkedAt < believedForMs) return true;
       const found = await queue.readInstallation();
       const expected = await journal.readInstallation();
-      // No worker has published it yet, or Redis was emptied: nothing speaks against forwarding.
       if (found !== null && expected === null) await journal.writeInstallation(found);
       checkedAt = clock.nowMs();
+      // Emptied, it is still another application's: its workers will be back before ours are.
+      if (found === null && wrong !== null) return false;
+      // No worker has published it yet, or Redis was emptied: nothing speaks against forwarding.
       if (found === null || expected === null || found === expected) {
         wrong = null;
         return true;

@@ -220,6 +220,7 @@ function measure({ journal, forwarder, material, metrics, fill }: Measured): voi
   const ageMs = oldestReceivedAt === null ? 0 : Date.now() - Date.parse(oldestReceivedAt);
   metrics.journalOldestAgeSeconds.set(Math.max(0, ageMs) / 1000);
   metrics.batchesOutstanding.set(forwarder.outstanding());
+  metrics.forwarderRefused.set(forwarder.state().code === 'WRONG_INSTALLATION' ? 1 : 0);
   material.measure();
 }
 

@@ -1,54 +1,48 @@
 // The change feed: rows written together with what they tell of, numbered after commit. A position, once given,
 // never changes and never comes before one that a reader has already seen. Never a customer's data in `details`.
 import { sql } from 'kysely';
+import { checkedVersion, type ChangeName, type DetailsOf } from '../core/change-schemas.ts';
 import { tryLock } from './advisory-lock.ts';
 import type { Database, Executor } from './database.ts';
 
-export type ChangeName =
-  | 'entity.connected'
-  | 'entity.action_required'
-  | 'consent.updated'
-  | 'consent.expiring'
-  | 'bank.updated'
-  | 'account.updated'
-  | 'balances.updated'
-  | 'transactions.updated'
-  | 'identities.updated'
-  | 'beneficiaries.updated'
-  | 'direct_debits.updated'
-  | 'standing_orders.updated'
-  | 'scheduled_payments.updated'
-  | 'sync.completed'
-  | 'sync.failed'
-  | 'event.recorded';
-
-export interface NewChange {
-  readonly change: ChangeName;
+interface ChangeOf<Name extends ChangeName> {
+  readonly change: Name;
   readonly entityId: string | null;
   readonly customerId: string | null;
   readonly accountId?: string | null;
   /** The event that led to it. */
   readonly eventKey?: string | null;
   /** Ids, codes and counts only: the application reads the rows themselves. */
-  readonly details: Readonly<Record<string, string | number | boolean | null>>;
+  readonly details: Readonly<DetailsOf<Name>>;
 }
+
+export type NewChange = { [Name in ChangeName]: ChangeOf<Name> }[ChangeName];
 
 /** Bound on one statement's parameters, far below Postgres' 65,535. */
 const changesPerStatement = 1_000;
 
-/** Adds changes, in the caller's transaction, in the order given. */
+/**
+ * Adds changes, in the caller's transaction, in the order given. Throws CHANGE_INVALID, before anything is written, when
+ * the details of one are not as its schema has them.
+ */
 export async function appendChanges(executor: Executor, changes: readonly NewChange[]): Promise<void> {
-  for (let from = 0; from < changes.length; from += changesPerStatement) {
-    const rows = changes.slice(from, from + changesPerStatement).map((change) => ({
-      change: change.change,
-      entity_id: change.entityId,
-      customer_id: change.customerId,
-      account_id: change.accountId ?? null,
-      event_key: change.eventKey ?? null,
-      details: JSON.stringify(change.details),
-    }));
-    await executor.insertInto('changes').values(rows).execute();
+  const rows = changes.map(toRow);
+  for (let from = 0; from < rows.length; from += changesPerStatement) {
+    const chunk = rows.slice(from, from + changesPerStatement);
+    await executor.insertInto('changes').values(chunk).execute();
   }
+}
+
+function toRow({ change, entityId, customerId, accountId = null, eventKey = null, details }: NewChange) {
+  return {
+    change,
+    version: checkedVersion(change, details),
+    entity_id: entityId,
+    customer_id: customerId,
+    account_id: accountId,
+    event_key: eventKey,
+    details: JSON.stringify(details),
+  };
 }
 
 export interface PublishOptions {

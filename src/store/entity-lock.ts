@@ -3,21 +3,35 @@
 import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
 
+/** What is known of whoever is locked. */
+export interface LockedEntity {
+  readonly state: 'active' | 'action_required' | 'ended';
+  /** Why it is not active. */
+  readonly reason: string | null;
+  /** Of what last decided the state, in nanoseconds; null where that has no time. */
+  readonly stateNs: bigint | null;
+}
+
 /**
  * Held until the transaction ends; safe behind a transaction pooler. First the advisory lock, which covers an entity
  * that has no row yet: the other way round, who saw no row would hold what the one who writes it waits for. Then the
- * row, so that who skips locked rows leaves this entity alone.
+ * row, so that who skips locked rows leaves this entity alone. Null: it has none.
  */
-export async function lockEntity(database: Database, transaction: Executor, entityId: string): Promise<void> {
+export async function lockEntity(
+  database: Database,
+  transaction: Executor,
+  entityId: string,
+): Promise<LockedEntity | null> {
   await sql`
     select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:${entityId}`}, 0))
   `.execute(transaction);
-  await transaction
+  const row = await transaction
     .selectFrom('entities')
-    .select('entity_id')
+    .select(['state', 'state_reason as reason', 'state_event_ns as stateNs'])
     .where('entity_id', '=', entityId)
     .forUpdate()
-    .execute();
+    .executeTakeFirst();
+  return row ?? null;
 }
 
 /** The same of several, for the one transaction at a time that needs so many: everybody else holds one alone. */

@@ -101,14 +101,39 @@ export async function postponeFreshness(
     .execute();
 }
 
+/**
+ * Somebody asks now: active entities of which no refresh was ever heard, and that have no data, count as silent for too
+ * long, the newest first.
+ */
+export async function askAgainBeforeFirstRefresh(
+  database: Database,
+  executor: Executor,
+  { limit }: { readonly limit: number },
+): Promise<void> {
+  const entities = database.table('entities');
+  await sql`
+    with waiting as (
+      select entity_id from ${entities}
+      where state = 'active' and refresh_heard_at is null and synced_at is null
+        and freshness_asked_at is distinct from to_timestamp(0)
+      order by created_at desc, entity_id limit ${limit} for update skip locked
+    )
+    update ${entities} as entity set freshness_asked_at = to_timestamp(0), updated_at = now()
+    from waiting where entity.entity_id = waiting.entity_id
+  `.execute(executor);
+}
+
 export interface AskedEntity extends StaleEntity {
   readonly state: 'active' | 'action_required' | 'ended';
+  /** Why it is not active. */
+  readonly reason: string | null;
 }
 
 export async function readAskedEntity(executor: Executor, entityId: string): Promise<AskedEntity | null> {
   const row = await executor
     .selectFrom('entities')
     .select(['customer_id as customerId', 'bank_identifier as bankIdentifier', 'state'])
+    .select('state_reason as reason')
     .where('entity_id', '=', entityId)
     .executeTakeFirst();
   return row === undefined ? null : { entityId, ...row };

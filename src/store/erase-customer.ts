@@ -15,8 +15,10 @@ export interface EraseCustomer {
   readonly rowsPerTransaction?: number;
   /** Who asked for it, for the operators' log, which then gets an entry; the customer is in it as an HMAC only. */
   readonly operator?: string;
-  /** Told of the rows deleted so far. */
-  readonly onProgress?: (rows: number) => void;
+  /** Of the application that asked for it; goes into the log's entry. */
+  readonly requestId?: string;
+  /** Told of the rows deleted so far, after each transaction; what it throws ends the erasure there, to be repeated. */
+  readonly onProgress?: (rows: number) => void | Promise<void>;
 }
 
 export interface ErasedCustomer {
@@ -62,8 +64,10 @@ export async function eraseCustomer(database: Database, options: EraseCustomer):
   const rows = new Map<string, number>();
   const erase = async ({ table, condition }: Deletion, entityId: string | null) => {
     const deletion = { table, entityId, condition, logId, limit: rowsPerTransaction };
-    rows.set(table, (rows.get(table) ?? 0) + (await deleteAll(database, deletion)));
-    onProgress([...rows.values()].reduce((sum, count) => sum + count, 0));
+    await deleteAll(database, deletion, async (deleted) => {
+      rows.set(table, (rows.get(table) ?? 0) + deleted);
+      await onProgress([...rows.values()].reduce((sum, count) => sum + count, 0));
+    });
   };
   for (const entityId of entityIds) {
     await endRuns(database, entityId);
@@ -104,7 +108,7 @@ interface Recorded {
 /** From its commit on, whatever arrives for them is dropped. */
 async function recordWho(
   database: Database,
-  { customerId, now, operator }: EraseCustomer,
+  { customerId, now, operator, requestId }: EraseCustomer,
 ): Promise<Recorded> {
   return database.transaction(async (transaction) => {
     await beginErasure(database, transaction);
@@ -130,7 +134,11 @@ async function recordWho(
     ];
     await recordErasures(transaction, { subjects, digest, now });
     if (operator === undefined) return { entityIds, logId: null };
-    const details = { entities: entityIds.length, customer_hmac: digest('customer', customerId) };
+    const details = {
+      entities: entityIds.length,
+      customer_hmac: digest('customer', customerId),
+      ...(requestId !== undefined && { requestId }),
+    };
     const logId = await writeOperatorLog(transaction, { operator, command: 'erase', affected: 0, details });
     return { entityIds, logId };
   });
@@ -200,11 +208,14 @@ function ofEntity(database: Database, entityId: string): Deletion[] {
   ];
 }
 
-/** What names the customer and no entity. */
+/** What names the customer and no entity. The wish to be erased is what an interrupted erasure goes on by. */
 function ofCustomer(customerId: string): Deletion[] {
   const condition = sql`customer_id = ${customerId}`;
   const tables = ['webhook_events', 'pending_results', 'consents', 'requests', 'changes'];
-  return tables.map((table) => ({ table, condition }));
+  return tables.map((table) => ({
+    table,
+    condition: table === 'requests' ? sql`${condition} and kind <> 'erase'` : condition,
+  }));
 }
 
 interface DeleteAll extends Deletion {
@@ -217,8 +228,8 @@ interface DeleteAll extends Deletion {
 async function deleteAll(
   database: Database,
   { table, condition, entityId, limit, logId }: DeleteAll,
-): Promise<number> {
-  let deleted = 0;
+  onDeleted: (rows: number) => Promise<void>,
+): Promise<void> {
   for (let transactions = 0; transactions < transactionsLimit; transactions += 1) {
     const rows = await database.transaction(async (transaction) => {
       if (entityId !== null) await lockEntity(database, transaction, entityId);
@@ -231,8 +242,7 @@ async function deleteAll(
       if (logId !== null && affected > 0) await extendOperatorLog(transaction, { logId, affected });
       return affected;
     });
-    deleted += rows;
-    if (rows < limit) break;
+    await onDeleted(rows);
+    if (rows < limit) return;
   }
-  return deleted;
 }

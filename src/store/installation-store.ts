@@ -1,7 +1,6 @@
 // Which installation a database belongs to: one Lean application in one environment and region. Keeps two of them
 // from mixing their rows. Only a hash of the app token is stored.
 import { randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
 import { AppError } from '../core/app-error.ts';
 import { sha256Hex } from '../core/event-key.ts';
 import type { Database } from './database.ts';
@@ -67,39 +66,50 @@ async function compareInstallation(database: Database, facts: InstallationFacts)
   if (row === undefined) {
     throw new AppError('SCHEMA_OUTDATED', `schema ${database.schema} was migrated but not stamped`);
   }
-  const differing = [
-    ...(row.environment === facts.environment ? [] : ['LEAN_ENVIRONMENT']),
-    ...(row.region === facts.region ? [] : ['LEAN_REGION']),
-    ...(row.app_token_sha256 === sha256Hex(facts.appToken) ? [] : ['LEAN_APP_TOKEN']),
-  ];
-  if (differing.length > 0) {
-    throw new AppError(
-      'WRONG_INSTALLATION',
-      `schema ${database.schema} was made for another ${differing.join(', ')}`,
-    );
-  }
+  refuseOther(database.schema, row, facts);
   return row.installation_id;
+}
+
+/**
+ * For the operator's commands, which need not know everything: throws WRONG_INSTALLATION where something that is known
+ * differs. A database that was never stamped is nobody's.
+ */
+export async function checkKnownFacts(
+  database: Database,
+  facts: Readonly<Record<keyof InstallationFacts, string | undefined>>,
+): Promise<void> {
+  const row = await database.db
+    .selectFrom('installation')
+    .select(['environment', 'region', 'app_token_sha256'])
+    .executeTakeFirst();
+  if (row !== undefined) refuseOther(database.schema, row, facts);
+}
+
+interface Stamp {
+  readonly environment: string;
+  readonly region: string;
+  readonly app_token_sha256: string | null;
+}
+
+const differs = (stamped: string | null, given: string | undefined): boolean =>
+  given !== undefined && given !== stamped;
+
+function refuseOther(
+  schema: string,
+  stamp: Stamp,
+  { environment, region, appToken }: Readonly<Record<keyof InstallationFacts, string | undefined>>,
+): void {
+  const differing = [
+    ...(differs(stamp.environment, environment) ? ['LEAN_ENVIRONMENT'] : []),
+    ...(differs(stamp.region, region) ? ['LEAN_REGION'] : []),
+    ...(differs(stamp.app_token_sha256, appToken && sha256Hex(appToken)) ? ['LEAN_APP_TOKEN'] : []),
+  ];
+  if (differing.length === 0) return;
+  throw new AppError('WRONG_INSTALLATION', `schema ${schema} was made for another ${differing.join(', ')}`);
 }
 
 /** Null on a database that was never stamped. */
 export async function readRegion(database: Database): Promise<string | null> {
   const row = await database.db.selectFrom('installation').select('region').executeTakeFirst();
   return row?.region ?? null;
-}
-
-/** What is made for the application; any other view in the schema is somebody's own. */
-const applicationViews = [
-  'account_overview',
-  'booked_transactions',
-  'change_feed',
-  'current_balances',
-] as const;
-
-/** Lets the application's role read its views and nothing else; returns their names. */
-export async function grantViews(database: Database, role: string): Promise<readonly string[]> {
-  await sql`grant usage on schema ${sql.id(database.schema)} to ${sql.id(role)}`.execute(database.db);
-  for (const name of applicationViews) {
-    await sql`grant select on ${sql.id(database.schema, name)} to ${sql.id(role)}`.execute(database.db);
-  }
-  return applicationViews;
 }

@@ -1,6 +1,7 @@
 // Puts a batch of deliveries into Postgres, all of it or nothing, any number of times with the same result.
 // Never drops bytes: what cannot be a proper row becomes a quarantined one.
 import { sql, type RawBuilder } from 'kysely';
+import { toldWord } from '../core/change-schemas.ts';
 import { sha256Hex } from '../core/event-key.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import { seal } from '../sealing/seal.ts';
@@ -127,7 +128,7 @@ async function recordIgnored(transaction: TablesTransaction, rows: readonly Stor
         entityId: row.entity_id,
         customerId: row.customer_id,
         eventKey: row.event_key,
-        details: { type: row.type },
+        details: { type: toldWord(row.type) },
       })),
   );
 }

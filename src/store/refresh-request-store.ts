@@ -1,6 +1,7 @@
 // Wishes to have an entity's data refreshed by its bank: at most one is open for an entity, and Lean's limits are
 // counted from here. Rows of the other kinds of `requests` are never touched.
 import { sql } from 'kysely';
+import { askFor } from './ask-request.ts';
 import type { Database, Executor } from './database.ts';
 
 export interface RefreshRequest {
@@ -14,23 +15,12 @@ export interface RefreshRequest {
 }
 
 /** Joins the open request where there is one. The customer is looked up. */
-export async function requestRefresh(
+export function requestRefresh(
   database: Database,
   executor: Executor,
   entityId: string,
 ): Promise<{ requestId: string; isNew: boolean }> {
-  const { rows } = await sql<{ requestId: string; isNew: boolean }>`
-    insert into ${database.table('requests')} as request (kind, entity_id, customer_id)
-    values ('refresh', ${entityId}, (
-      select entity.customer_id from ${database.table('entities')} as entity where entity.entity_id = ${entityId}
-    ))
-    on conflict (kind, entity_id) where entity_id is not null and concluded_at is null
-      do update set updated_at = now()
-    returning request_id as "requestId", xmax = 0 as "isNew"
-  `.execute(executor);
-  const request = rows[0];
-  if (request === undefined) throw new Error('an upsert of a request gave no row');
-  return request;
+  return askFor(database, executor, { kind: 'refresh', id: entityId });
 }
 
 /** Open and due by the database's clock, oldest first. */
@@ -130,21 +120,19 @@ export async function postponeRefreshRequest(
 }
 
 export interface RecentRefreshes {
-  /** Refreshes that Lean has started for us within 24 hours. */
-  readonly startedWithinDay: number;
-  /** Since the last one of them; null where there is none. */
-  readonly sinceLastMs: number | null;
+  /** Since each refresh that Lean has started for us within 24 hours, the last one first. */
+  readonly agesMs: readonly number[];
 }
 
 export async function recentRefreshes(executor: Executor, entityId: string): Promise<RecentRefreshes> {
-  const row = await executor
+  const rows = await executor
     .selectFrom('requests')
     .where('kind', '=', 'refresh')
     .where('entity_id', '=', entityId)
     .where('state', '=', 'done')
     .where('asked_at', '>', sql<Date>`now() - interval '24 hours'`)
-    .select(sql<number>`count(*)::integer`.as('startedWithinDay'))
-    .select(sql<number | null>`(extract(epoch from now() - max(asked_at)) * 1000)::float8`.as('sinceLastMs'))
-    .executeTakeFirstOrThrow();
-  return { startedWithinDay: row.startedWithinDay, sinceLastMs: row.sinceLastMs };
+    .select(sql<number>`(extract(epoch from now() - asked_at) * 1000)::float8`.as('ageMs'))
+    .orderBy('asked_at', 'desc')
+    .execute();
+  return { agesMs: rows.map(({ ageMs }) => ageMs) };
 }

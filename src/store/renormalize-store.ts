@@ -2,10 +2,17 @@
 // application. Never makes a row and never changes a key, so that whoever was erased stays so.
 import { sql, type RawBuilder } from 'kysely';
 import { normalizerVersion } from '../core/canonical.ts';
+import { toldWord } from '../core/change-schemas.ts';
 import { appendChanges, type NewChange } from './change-store.ts';
 import type { Database, Executor } from './database.ts';
 import type { ItemKey, StoredItem } from './renormalize-read.ts';
-import { isOfReports, isTimeColumn, keysOfTables, type RenormalizedTable } from './renormalized-tables.ts';
+import {
+  isOfReports,
+  isTimeColumn,
+  keysOfTables,
+  type RenormalizedTable,
+  type ReportsTable,
+} from './renormalized-tables.ts';
 import { keepVersions, nameChanges } from './transaction-version-store.ts';
 
 /** Values by column, as `json_to_recordset` takes them; jsonb as JSON text. */
@@ -122,19 +129,44 @@ function changesToTell({ table, items }: OfTable, { entityId, changes }: Told): 
   const customerId = items.find(({ item }) => item.customerId !== null)?.item.customerId ?? null;
   // An empty account id is the entity's own.
   const ofAccounts = Map.groupBy(changes, ({ key }) => (key[1] ?? '') || null);
-  return [...ofAccounts].map(([accountId, { length: changed }]) => ({
-    change: table === 'accounts' ? 'account.updated' : `${table}.updated`,
-    entityId,
-    customerId,
-    accountId,
-    details: table === 'accounts' ? { changed, renormalized } : { inserted: 0, changed, renormalized },
-  }));
+  return [...ofAccounts].map(([accountId, { length: changed }]) =>
+    changeOfMany(table, { changed, whose: { entityId, customerId, accountId } }),
+  );
 }
 
-const renormalized = true;
+const renormalized = true as const;
+
+interface ChangedRows {
+  readonly changed: number;
+  readonly whose: Pick<NewChange, 'entityId' | 'customerId' | 'accountId'>;
+}
+
+function changeOfMany(
+  table: Exclude<RenormalizedTable, ReportsTable>,
+  { changed, whose }: ChangedRows,
+): NewChange {
+  const counts = { inserted: 0, changed, renormalized };
+  switch (table) {
+    case 'accounts':
+      return { change: 'account.updated', ...whose, details: { changed, renormalized } };
+    case 'balances':
+      return { change: 'balances.updated', ...whose, details: counts };
+    case 'transactions': {
+      // Nothing was asked for, so there is no window.
+      const details = { ...counts, superseded: 0, from: null, to: null };
+      return { change: 'transactions.updated', ...whose, details };
+    }
+    case 'identities':
+    case 'beneficiaries':
+    case 'direct_debits':
+    case 'standing_orders':
+    case 'scheduled_payments':
+      return { change: `${table}.updated`, ...whose, details: { ...counts, removed: 0 } };
+  }
+}
 
 /** In the words in which an event is told: a group may be of several customers, and the application asks by the id. */
-function changeOfOne(table: 'consents' | 'banks', { item, columns }: ReplayedItem): NewChange {
+function changeOfOne(table: ReportsTable, { item, columns }: ReplayedItem): NewChange {
   const { entityId, customerId, key } = item;
   const [id = ''] = key;
   const whose = { entityId, customerId };
@@ -143,13 +175,13 @@ function changeOfOne(table: 'consents' | 'banks', { item, columns }: ReplayedIte
     const details = { bankIdentifier: id, isAvailable, changed: 1, renormalized };
     return { change: 'bank.updated', ...whose, details };
   }
-  const [status, consentType] = [textOf(columns['status']), textOf(columns['consent_type'])];
+  const [status, consentType] = [wordOf(columns['status']), wordOf(columns['consent_type'])];
   const details = { consentId: id, status, consentType, changed: 1, renormalized };
   return { change: 'consent.updated', ...whose, details };
 }
 
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
+function wordOf(value: unknown): string | null {
+  return typeof value === 'string' ? toldWord(value) : null;
 }
 
 /** Postgres' types of the columns that a reading gives; all readings of a table give the same. */

@@ -26,7 +26,9 @@ export const renormalizedTables = [
 ] as const satisfies readonly RenormalizedTable[];
 
 /** Put together from several reports, of which the stored text is one: some columns are not of it. */
-export function isOfReports(table: RenormalizedTable): table is 'consents' | 'banks' {
+export type ReportsTable = 'consents' | 'banks';
+
+export function isOfReports(table: RenormalizedTable): table is ReportsTable {
   return table === 'consents' || table === 'banks';
 }
 

@@ -30,3 +30,26 @@ export async function concludeRequest(
     .where('concluded_at', 'is', null)
     .execute();
 }
+
+/** What could not be carried out is due again later; until then others have their turn. */
+export async function postponeRequest(
+  executor: Executor,
+  {
+    requestId,
+    againInMs,
+    failureCode,
+  }: { readonly requestId: string; readonly againInMs: number; readonly failureCode: string },
+): Promise<void> {
+  await executor
+    .updateTable('requests')
+    .set({
+      state: 'running',
+      due_at: sql`now() + make_interval(secs => ${againInMs / 1000})`,
+      attempts: sql`attempts + 1`,
+      failure_code: failureCode,
+      updated_at: sql`now()`,
+    })
+    .where('request_id', '=', requestId)
+    .where('concluded_at', 'is', null)
+    .execute();
+}

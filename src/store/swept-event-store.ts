@@ -1,6 +1,7 @@
 // Events that Lean lists and nobody has delivered. Only unknown keys are stored: a delivered body always stands, and
 // takes the place of a swept one when it comes later. Erased customers and old dates are judged as on arrival.
 import { sql } from 'kysely';
+import { toldWord } from '../core/change-schemas.ts';
 import { sha256Hex } from '../core/event-key.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import { seal } from '../sealing/seal.ts';
@@ -60,7 +61,7 @@ export async function insertSweptEvents(
       entityId: row.entity_id,
       customerId: row.customer_id,
       eventKey: row.event_key,
-      details: { type: row.type, source: 'sweep' },
+      details: { type: toldWord(row.type), source: 'sweep' },
     })),
   );
   return {

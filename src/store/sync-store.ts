@@ -254,6 +254,17 @@ export async function closeRun(
   };
 }
 
+/** The same of whatever runs for an entity; null where nothing does. */
+export async function closeRunningRun(
+  database: Database,
+  transaction: Executor,
+  { entityId, failureCode }: { readonly entityId: string; readonly failureCode: string },
+): Promise<ClosedRun | null> {
+  const running = await findRun(transaction, entityId, 'running');
+  if (running === undefined) return null;
+  return closeRun(database, transaction, { syncId: running.sync_id, state: 'failed', failureCode });
+}
+
 async function dropWhatIsOpen(database: Database, transaction: Executor, syncId: string): Promise<void> {
   await transaction
     .updateTable('sync_steps')

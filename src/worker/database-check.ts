@@ -1,5 +1,6 @@
 // Whether Postgres answers, and what time it is there, asked from time to time so that nobody need wait for it.
 import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import type { CheckResult } from '../observability/readiness.ts';
 import type { Database } from '../store/database.ts';
 import { readDatabaseTime } from '../store/database-time.ts';
@@ -8,6 +9,7 @@ import { startTimer } from './repeating-timer.ts';
 interface DatabaseCheckOptions {
   readonly database: Database;
   readonly logger: Logger;
+  readonly metrics: Pick<Metrics, 'databaseClockAheadSeconds'>;
   /** How far Postgres' clock is ahead of this machine's, until it is asked again. */
   readonly aheadMs: number;
   /** Between two questions; 5,000 when left out. */
@@ -30,6 +32,7 @@ const differsFromMs = 10_000;
 export function startDatabaseCheck({
   database,
   logger,
+  metrics,
   intervalMs = defaultIntervalMs,
   ...options
 }: DatabaseCheckOptions): DatabaseCheck {
@@ -40,6 +43,7 @@ export function startDatabaseCheck({
   function learn(time: number): void {
     const differed = Math.abs(aheadMs) > differsFromMs;
     aheadMs = time;
+    metrics.databaseClockAheadSeconds.set(aheadMs / 1000);
     if (differed || Math.abs(aheadMs) <= differsFromMs) return;
     logger.write('database_state', { outcome: 'clock_differs', duration_ms: Math.round(aheadMs) });
   }

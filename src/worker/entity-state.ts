@@ -1,6 +1,7 @@
 // What events and replies of Lean say of an entity and its state, written in one place: the application is told when
 // it turns, once, and of nothing that does not hold; what still waits for an entity that was stopped ends.
-import { appendChanges, type NewChange } from '../store/change-store.ts';
+import type { ChangeOrigin } from '../core/change-schemas.ts';
+import { appendChanges } from '../store/change-store.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import { lockEntity } from '../store/entity-lock.ts';
 import {
@@ -19,18 +20,20 @@ export const revoked = {
   state: 'action_required',
   reason: 'PERMISSIONS_REVOKED',
 } as const satisfies EntityState;
+/** What can be told here; how an entity stops otherwise, and ends, is told in stopped-entity.ts. */
+export type SaidEntityState = typeof active | typeof revoked;
 
 export interface SaidOfEntity {
   readonly facts: Omit<EntityFacts, 'state'>;
   readonly order: FactOrder;
   /** Null where nothing is said of it. */
-  readonly state: EntityState | null;
+  readonly state: SaidEntityState | null;
   /** Since when the state is so; null or left out: as everything else. */
   readonly sinceNs?: bigint | null;
   /** The event that led to it. */
   readonly eventKey?: string | null;
   /** For the change, beside what it says of itself. */
-  readonly details?: NewChange['details'];
+  readonly origin?: ChangeOrigin;
 }
 
 export interface AppliedWord {
@@ -47,7 +50,7 @@ export async function applyEntityWord(
   transaction: TablesTransaction,
   said: SaidOfEntity,
 ): Promise<AppliedWord> {
-  const { facts, eventKey = null, details = {} } = said;
+  const { facts, eventKey = null, origin = {} } = said;
   const { entityId } = facts;
   await lockEntity(database, transaction, entityId);
   const former = (await readKnownEntities(transaction, [entityId])).get(entityId);
@@ -57,17 +60,16 @@ export async function applyEntityWord(
   if (isBack) {
     const { bankIdentifier = null, permissions } = facts;
     const first = { bankIdentifier, permissions: permissions?.length ?? null };
-    const connected = former === undefined ? first : { reconnected: true };
+    const connected = former === undefined ? first : ({ reconnected: true } as const);
     await appendChanges(transaction, [
-      { change: 'entity.connected', ...about, details: { ...details, ...connected } },
+      { change: 'entity.connected', ...about, details: { ...origin, ...connected } },
     ]);
   }
   const reason = said.state?.reason ?? null;
-  const isStopped = applied.stateWritten && applied.state !== 'active' && former?.reason !== reason;
+  const isStopped = applied.stateWritten && reason !== null && former?.reason !== reason;
   if (isStopped) {
-    await appendChanges(transaction, [
-      { change: 'entity.action_required', ...about, details: { ...details, reason } },
-    ]);
+    const details = { ...origin, reason, reconnectId: null, reconnectExpiresAt: null };
+    await appendChanges(transaction, [{ change: 'entity.action_required', ...about, details }]);
     await dropWaitingRun(transaction, { entityId, failureCode: stoppedRunCode });
   }
   return { applied, former, isTold: isBack || isStopped };

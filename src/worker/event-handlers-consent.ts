@@ -1,5 +1,6 @@
 // A consent has changed. What the event says is kept; what follows from it for the entity is Lean's to say, because an
 // old consent is also revoked when its customer has just given a new one.
+import { toldWord } from '../core/change-schemas.ts';
 import { normalizeConsent } from '../lean/normalize-consent.ts';
 import { wireConsentSchema } from '../lean/wire-consent.ts';
 import { appendChanges } from '../store/change-store.ts';
@@ -14,6 +15,7 @@ import {
   type HandlerAnswer,
   type HandlerContext,
 } from './event-handler.ts';
+import { isRemoved } from './removed-entity.ts';
 
 export async function onConsentUpdated(context: HandlerContext): Promise<HandlerAnswer> {
   const { database, transaction, event, envelope } = context;
@@ -25,7 +27,7 @@ export async function onConsentUpdated(context: HandlerContext): Promise<Handler
   }
   const { entityId, customerId } = owner;
   // Before the consent's own row is locked, as everybody does it who has both.
-  if (entityId !== null) await lockEntity(database, transaction, entityId);
+  const locked = entityId === null ? null : await lockEntity(database, transaction, entityId);
   await upsertConsents(database, transaction, {
     entityId,
     customerId,
@@ -40,10 +42,10 @@ export async function onConsentUpdated(context: HandlerContext): Promise<Handler
       entityId,
       customerId,
       eventKey: event.eventKey,
-      details: { consentId, status, consentType },
+      details: { consentId, status: toldWord(status), consentType: toldWord(consentType) },
     },
   ]);
-  if (entityId === null || !owner.hasEntity) return processed();
+  if (entityId === null || !owner.hasEntity || isRemoved(locked)) return processed();
   const requested = await requestSync(database, transaction, {
     entityId,
     customerId,

@@ -1,10 +1,11 @@
 // Events about an entity itself. They fill in the entity and, where the event alone cannot be trusted to be the
 // newest word, have it read again from Lean. In v2 the data comes with its refresh, not with these.
+import type { DetailsOf } from '../core/change-schemas.ts';
 import { normalizeEntity } from '../lean/normalize-entity.ts';
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { appendChanges } from '../store/change-store.ts';
 import { lockEntity } from '../store/entity-lock.ts';
-import { applyEntityFacts } from '../store/entity-store.ts';
+import { applyEntityFacts, type EntityFacts } from '../store/entity-store.ts';
 import type { KnownEntity } from '../store/listed-entity-store.ts';
 import { hasReadHistory, requestSync } from '../store/sync-store.ts';
 import { active, applyEntityWord, revoked } from './entity-state.ts';
@@ -20,18 +21,8 @@ import {
 
 export async function onEntityCreated(context: HandlerContext): Promise<HandlerAnswer> {
   const entity = normalizeEntity(readPayload(webhookPayloadSchemas['entity.created'], context.envelope));
-  const facts = { ...entity, state: active };
-  await lockEntity(context.database, context.transaction, entity.entityId);
-  await applyEntityFacts(context.database, context.transaction, { facts, order: orderOf(context) });
-  await appendChanges(context.transaction, [
-    {
-      change: 'entity.connected',
-      entityId: entity.entityId,
-      customerId: entity.customerId,
-      eventKey: context.event.eventKey,
-      details: { bankIdentifier: entity.bankIdentifier, permissions: entity.permissions?.length ?? null },
-    },
-  ]);
+  const { bankIdentifier, permissions } = entity;
+  await connect(context, entity, { bankIdentifier, permissions: permissions?.length ?? null });
   return processed(
     await fetchConnected(context, entity, { rereadEntity: context.envelope.timestamp === null }),
   );
@@ -59,19 +50,25 @@ export async function onEntityUpdated(context: HandlerContext): Promise<HandlerA
 export async function onEntityReconnected(context: HandlerContext): Promise<HandlerAnswer> {
   const wire = readPayload(webhookPayloadSchemas['entity.reconnected'], context.envelope);
   const entity = normalizeEntity(wire);
-  const facts = { ...entity, reconnectId: wire.reconnect_id, state: active };
-  await lockEntity(context.database, context.transaction, entity.entityId);
-  await applyEntityFacts(context.database, context.transaction, { facts, order: orderOf(context) });
-  await appendChanges(context.transaction, [
-    {
-      change: 'entity.connected',
-      entityId: entity.entityId,
-      customerId: entity.customerId,
-      eventKey: context.event.eventKey,
-      details: { reconnected: true },
-    },
-  ]);
+  await connect(context, { ...entity, reconnectId: wire.reconnect_id }, { reconnected: true });
   return processed(await reread(context, entity));
+}
+
+/** Tells of it unless a later word has the entity otherwise: an event may be old and late. */
+async function connect(
+  context: HandlerContext,
+  facts: Omit<EntityFacts, 'state'>,
+  details: DetailsOf<'entity.connected'>,
+): Promise<void> {
+  const { database, transaction, event } = context;
+  const { entityId, customerId = null } = facts;
+  await lockEntity(database, transaction, entityId);
+  const said = { facts: { ...facts, state: active }, order: orderOf(context) };
+  const { state } = await applyEntityFacts(database, transaction, said);
+  if (state !== 'active') return;
+  await appendChanges(transaction, [
+    { change: 'entity.connected', entityId, customerId, eventKey: event.eventKey, details },
+  ]);
 }
 
 interface NamedEntity {

@@ -1,6 +1,7 @@
 // Applies one event: everything it does is one transaction with its conclusion, so that a crash, a twin job or a
 // replay leaves the same rows as doing it once.
 import { AppError } from '../core/app-error.ts';
+import { toldWord } from '../core/change-schemas.ts';
 import { sha256Hex } from '../core/event-key.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry } from '../core/retry-policy.ts';
@@ -21,6 +22,7 @@ import { unlessErased } from './erased-event.ts';
 import { handlerFor } from './event-dispatch.ts';
 import type { EventHandler, FollowUps, HandlerAnswer } from './event-handler.ts';
 import type { JobReport } from './job-report.ts';
+import { unlessRemoved } from './removed-entity.ts';
 import { keyMissingDelayMs, openBody, type OpenedBody } from './sealed-bodies.ts';
 import type { StepBack } from './step-back.ts';
 
@@ -71,7 +73,8 @@ export function createEventJob(deps: EventJobDeps) {
 
 /** What ends the event for good; null while another attempt may help. */
 function conclusiveCode(error: unknown, attempt: number): FailureCode | null {
-  if (error instanceof AppError && error.code === 'EVENT_PAYLOAD_INVALID') return error.code;
+  const code = error instanceof AppError ? error.code : null;
+  if (code === 'EVENT_PAYLOAD_INVALID' || code === 'CHANGE_INVALID') return code;
   const decision = decideRetry({ retryClass: 'event_surprise', attempt, random: 0 });
   return decision.kind === 'give_up' ? 'EVENT_HANDLER_FAILED' : null;
 }
@@ -91,7 +94,7 @@ async function applyEvent(deps: EventJobDeps, event: StoredEvent): Promise<JobRe
   const handler = handlerFor(envelope.type);
   if (handler === null) return ignoreEvent(deps, event, envelope);
   if (!(await isOurs(deps, event, envelope))) return askWhoseItIs(deps, event);
-  return handleEvent(deps, event, { envelope, handler: unlessErased(handler) });
+  return handleEvent(deps, event, { envelope, handler: unlessErased(unlessRemoved(handler)) });
 }
 
 function openEventBody({ keyRing }: EventJobDeps, { eventKey, body }: StoredEvent): OpenedBody {
@@ -131,7 +134,7 @@ async function ignoreEvent(
           entityId: envelope.entityId,
           customerId: envelope.customerId,
           eventKey: event.eventKey,
-          details: { type: envelope.type },
+          details: { type: toldWord(envelope.type) },
         },
       ]);
     }

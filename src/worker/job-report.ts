@@ -26,7 +26,7 @@ export type ReportingHandler<Name extends QueueName> = (
 interface ReportOptions<Name extends QueueName> {
   readonly queueName: Name;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'jobs' | 'jobSeconds'>;
+  readonly metrics: Pick<Metrics, 'jobs' | 'jobSeconds' | 'rateLimitWaitSeconds'>;
   readonly handle: ReportingHandler<Name>;
 }
 
@@ -38,7 +38,7 @@ export function reportJobs<Name extends QueueName>(options: ReportOptions<Name>)
     const write = (report: Omit<JobReport, 'verdict'>) => {
       const durationMs = Math.round(performance.now() - startedAt);
       const { outcome, eventType, operation, deliveries, events, warned, error } = report;
-      const labels = { queue: queueName, outcome };
+      const labels = { queue: queueName, outcome, ...(operation !== undefined && { operation }) };
       metrics.jobs.inc(labels);
       metrics.jobSeconds.observe(labels, durationMs / 1000);
       logger.write('job', {
@@ -58,7 +58,9 @@ export function reportJobs<Name extends QueueName>(options: ReportOptions<Name>)
     try {
       const report = await handle(job, signal);
       write(report);
-      return report.verdict;
+      const { verdict } = report;
+      if (verdict.kind === 'paused') metrics.rateLimitWaitSeconds.observe(verdict.delayMs / 1000);
+      return verdict;
     } catch (error) {
       write({ outcome: signal.aborted ? 'aborted' : 'failed', error });
       throw error;

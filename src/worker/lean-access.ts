@@ -28,6 +28,7 @@ export interface LeanAccess {
 }
 
 const material = 'lean_client';
+const measureEveryMs = 15_000;
 
 /** Throws TLS_MATERIAL_INVALID, LEAN_MATERIAL_INVALID or CONFIG_INVALID. */
 export async function openLeanAccess(options: LeanAccessOptions): Promise<LeanAccess> {
@@ -44,6 +45,7 @@ export async function openLeanAccess(options: LeanAccessOptions): Promise<LeanAc
     hasClientSecret: config.LEAN_CLIENT_SECRET !== undefined,
     apiUrl: config.LEAN_API_URL,
   });
+  const first = await loadMaterial(config);
   const client = createLeanClient({
     apiUrl,
     authUrl: leanAuthUrl({ environment, region, authUrl: config.LEAN_AUTH_URL }),
@@ -52,21 +54,23 @@ export async function openLeanAccess(options: LeanAccessOptions): Promise<LeanAc
     apiVersion: config.LEAN_API_VERSION,
     region,
     limits: options.limits,
-    material: await loadMaterial({ config, metrics }),
+    material: first,
   });
+  const expiry = showExpiry(options, first.endsAtMs);
   const secretWatch = watchClientSecret(options, client, looks);
   const { LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE } = config;
   const files = [LEAN_CERT_FILE, LEAN_KEY_FILE, LEAN_CA_FILE].filter((file) => file !== undefined);
   const reloaded = createReport(material, { logger, metrics });
-  const onChange = (loaded: LeanMaterial) => {
+  const onChange = (loaded: DatedMaterial) => {
     try {
       client.replaceMaterial(loaded);
+      expiry.replace(loaded.endsAtMs);
       reloaded('loaded');
     } catch (error) {
       reloaded('refused', error);
     }
   };
-  const load = () => loadMaterial({ config, metrics });
+  const load = () => loadMaterial(config);
   const onError = (error: unknown) => reloaded('refused', error);
   const watch = files.length === 0 ? null : watchMaterial({ ...looks, files, load, onChange, onError });
   return {
@@ -75,6 +79,7 @@ export async function openLeanAccess(options: LeanAccessOptions): Promise<LeanAc
     async close() {
       watch?.close();
       secretWatch?.close();
+      expiry.close();
       await client.close();
     },
   };
@@ -115,17 +120,39 @@ function watchClientSecret(
   });
 }
 
+interface DatedMaterial extends LeanMaterial {
+  /** When our certificate ends; null without one. */
+  readonly endsAtMs: number | null;
+}
+
+/** Of the certificate in use, again and again: the time left is another one at every look. */
+function showExpiry(
+  { metrics, lookEveryMs = measureEveryMs }: LeanAccessOptions,
+  firstEndsAtMs: number | null,
+) {
+  let endsAtMs = firstEndsAtMs;
+  const measure = () => {
+    if (endsAtMs !== null) metrics.certificateExpirySeconds.set({ material }, (endsAtMs - Date.now()) / 1000);
+  };
+  measure();
+  const timer = setInterval(measure, lookEveryMs).unref();
+  return {
+    replace(endsAtMsNow: number | null) {
+      endsAtMs = endsAtMsNow;
+      measure();
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
 async function loadMaterial({
-  config,
-  metrics,
-}: Pick<LeanAccessOptions, 'config' | 'metrics'>): Promise<LeanMaterial> {
-  const { LEAN_CERT_FILE: certFile, LEAN_KEY_FILE: keyFile, LEAN_CA_FILE: caFile } = config;
+  LEAN_CERT_FILE: certFile,
+  LEAN_KEY_FILE: keyFile,
+  LEAN_CA_FILE: caFile,
+}: Config): Promise<DatedMaterial> {
   const pair =
     certFile !== undefined && keyFile !== undefined ? await loadKeyPair({ certFile, keyFile }) : null;
   const ca = caFile === undefined ? null : await loadCaBundle({ file: caFile });
-  if (pair !== null) {
-    const leftMs = pair.leaf.validToDate.getTime() - Date.now();
-    metrics.certificateExpirySeconds.set({ material }, leftMs / 1000);
-  }
-  return { certPem: pair?.certPem, keyPem: pair?.keyPem, caPem: ca?.pem };
+  const endsAtMs = pair?.leaf.validToDate.getTime() ?? null;
+  return { certPem: pair?.certPem, keyPem: pair?.keyPem, caPem: ca?.pem, endsAtMs };
 }

@@ -2,6 +2,7 @@
 // of where that is news. What a webhook has told already is told of no more.
 import type { CanonicalConsent } from '../core/canonical-access.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
+import { toldWord, type ChangeOrigin } from '../core/change-schemas.ts';
 import { appendChanges, type NewChange } from '../store/change-store.ts';
 import { readKnownConsents, upsertConsents, type KnownConsent } from '../store/consent-store.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
@@ -17,14 +18,14 @@ export interface ListedConsents {
   readonly keyRing: KeyRing | null;
   readonly eventKey?: string | null;
   /** For the changes, beside what they say themselves. */
-  readonly details: NewChange['details'];
+  readonly origin: ChangeOrigin;
 }
 
 /** Gives how many of them have changed and nobody had told so. The caller holds the entity's lock. */
 export async function storeListedConsents(
   database: Database,
   transaction: TablesTransaction,
-  { entityId, customerId, consents, order, keyRing, eventKey = null, details }: ListedConsents,
+  { entityId, customerId, consents, order, keyRing, eventKey = null, origin }: ListedConsents,
 ): Promise<number> {
   const ids = consents.map(({ consentId }) => consentId);
   const before = await readKnownConsents(transaction, ids);
@@ -36,8 +37,9 @@ export async function storeListedConsents(
   const changes = fresh.flatMap(({ consentId, consentType }): NewChange[] => {
     const status = after.get(consentId)?.status ?? null;
     if (!isNews(before.get(consentId)?.status ?? null, status)) return [];
-    const said = { ...details, consentId, status, consentType };
-    return [{ change: 'consent.updated', entityId, customerId, eventKey, details: said }];
+    const words = { status: toldWord(status), consentType: toldWord(consentType) };
+    const details = { ...origin, consentId, ...words };
+    return [{ change: 'consent.updated', entityId, customerId, eventKey, details }];
   });
   await appendChanges(transaction, changes);
   return changes.length;

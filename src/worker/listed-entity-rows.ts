@@ -9,7 +9,7 @@ import { hasReadHistory } from '../store/sync-store.ts';
 import { applyEntityWord } from './entity-state.ts';
 import { storeListedConsents } from './listed-consents.ts';
 import { saysMore, type EntityNews, type ListedEntity, type SaidState } from './listed-entity.ts';
-import { stopEntity } from './stopped-entity.ts';
+import { endEntity } from './stopped-entity.ts';
 import type { SweepDeps } from './sweep-parts.ts';
 
 interface Given {
@@ -44,7 +44,7 @@ export async function applyNews(
     case 'none':
       return nothing;
     case 'ended':
-      return endEntity(deps, transaction, given);
+      return endListed(deps, transaction, given);
     case 'found': {
       const said = { state: news.state, sinceNs: null };
       return writeEntity(deps, transaction, { ...given, entity: given.listed.entity, said });
@@ -54,15 +54,20 @@ export async function applyNews(
   }
 }
 
-async function endEntity(
+async function endListed(
   { database }: SweepDeps,
   transaction: TablesTransaction,
   { listed, order }: Given,
 ): Promise<AppliedNews> {
   const { entityId, customerId } = listed.entity;
-  const failure = { code: 'LEAN_ENTITY_UNKNOWN', reconnectId: null } as const;
-  const isStopped = await stopEntity(database, transaction, { entityId, customerId, failure, order });
-  return { ...nothing, found: isStopped ? 1 : 0 };
+  const isEnded = await endEntity(database, transaction, {
+    entityId,
+    customerId,
+    order,
+    reason: 'LEAN_ENTITY_UNKNOWN',
+    source: 'sweep',
+  });
+  return { ...nothing, found: isEnded ? 1 : 0 };
 }
 
 interface WrittenEntity extends Given {
@@ -81,14 +86,14 @@ async function writeEntity(
     order,
     state: said?.state ?? null,
     sinceNs: said?.sinceNs ?? null,
-    details: { source: 'sweep' },
+    origin: { source: 'sweep' },
   });
   if (applied.state !== 'active') return { ...nothing, found: isTold ? 1 : 0 };
   if (!isTold) {
     const known = (await readKnownEntities(transaction, [entityId])).get(entityId);
     if (known === undefined || saysMore(entity, known)) return nothing;
     // No change has a name of its own for this, and what only a sweep has found is always told.
-    const details = { bankIdentifier, permissions: permissions?.length ?? null, source: 'sweep' };
+    const details = { bankIdentifier, permissions: permissions?.length ?? null, source: 'sweep' } as const;
     await appendChanges(transaction, [{ change: 'entity.connected', entityId, customerId, details }]);
   }
   const isNew = !(await hasReadHistory(transaction, entityId));
@@ -115,7 +120,7 @@ export async function storeConsents(
   const { entity, isGone, consents, changedNs } = listed;
   if (isGone || (changedNs ?? 0n) > settledNs) return 0;
   const { entityId, customerId } = entity;
-  const details = { source: 'sweep' };
-  const given = { entityId, customerId, consents, order, keyRing, details };
+  const origin = { source: 'sweep' } as const;
+  const given = { entityId, customerId, consents, order, keyRing, origin };
   return storeListedConsents(database, transaction, given);
 }

@@ -8,9 +8,8 @@ import { normalizeConsents } from '../lean/normalize-consent.ts';
 import { normalizeEntity } from '../lean/normalize-entity.ts';
 import type { WireItem } from '../lean/read-list.ts';
 import type { WireEntity } from '../lean/wire-entity.ts';
-import type { EntityState } from '../store/entity-store.ts';
 import type { KnownEntity } from '../store/listed-entity-store.ts';
-import { active, revoked } from './entity-state.ts';
+import { active, revoked, type SaidEntityState } from './entity-state.ts';
 
 export interface ListedEntity {
   readonly entity: CanonicalEntity;
@@ -26,12 +25,12 @@ export type EntityNews =
   | { readonly kind: 'none' }
   | { readonly kind: 'ended' }
   /** Nobody has told of it. */
-  | { readonly kind: 'found'; readonly state: EntityState }
+  | { readonly kind: 'found'; readonly state: SaidEntityState }
   /** Somebody has, and not of this; `state` is null where it stays. */
   | { readonly kind: 'changed'; readonly state: SaidState | null; readonly entity: CanonicalEntity };
 
 export interface SaidState {
-  readonly state: EntityState;
+  readonly state: SaidEntityState;
   /** Since when; null where Lean says no more than that it is so now. */
   readonly sinceNs: bigint | null;
 }

@@ -1,5 +1,6 @@
 // Makes jobs again for whatever Postgres says is unfinished, so that nothing depends on Redis remembering. A plain
 // timer in every worker; adding a job that is still there changes nothing.
+import { AppError } from '../core/app-error.ts';
 import { machineClock, type Clock } from '../core/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -167,8 +168,9 @@ function cursorOf<Cursor>(place: Cursor | 'start'): Cursor | null {
   return place === 'start' ? null : place;
 }
 
-async function publishInstallation({ eventQueue, installationId, logger }: ReconcilerOptions): Promise<void> {
+/** Throws WRONG_INSTALLATION: jobs of ours would be of no use to another installation's workers. */
+async function publishInstallation({ eventQueue, installationId }: ReconcilerOptions): Promise<void> {
   const held = await eventQueue.publishInstallation(installationId);
   if (held === installationId) return;
-  logger.write('installation', { outcome: 'WRONG_INSTALLATION', installation_id: held });
+  throw new AppError('WRONG_INSTALLATION', `the queues belong to installation ${held}`);
 }

@@ -1,5 +1,6 @@
 // A refresh that somebody asked for: one call that has Lean ask the bank again. Its end comes as a webhook, or is found
 // by the freshness sweep; nothing is fetched here.
+import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry } from '../core/retry-policy.ts';
 import { unreadableReply, type LeanFailure } from '../lean/lean-failures.ts';
 import type { CallFacts } from '../lean/lean-reply.ts';
@@ -17,7 +18,9 @@ import type { SyncQueueJob } from '../queue/work-queues.ts';
 import type { FreshnessDeps } from './freshness-job.ts';
 import type { JobReport } from './job-report.ts';
 import { reportLeanCall } from './lean-call-report.ts';
+import { isRemoved } from './removed-entity.ts';
 import { replyOrder } from './reply-order.ts';
+import { reportRequest, type RequestFate } from './request-report.ts';
 import { stopEntity } from './stopped-entity.ts';
 
 export interface RefreshJobData {
@@ -31,6 +34,9 @@ const done = { kind: 'done' } as const;
 const operation = 'refresh';
 /** "10-minute cooldown", by a third party's reading of Lean's documentation; Lean's own 429 decides where it is longer. */
 const cooldownMs = 600_000;
+/** "At most 2 manual refreshes per entity per day", of the same source; what Lean refuses would hold back every worker. */
+const refreshesPerDay = 2;
+const dayMs = 86_400_000;
 /** As an application's request for a sync. */
 const refreshPriority = 11;
 
@@ -47,8 +53,9 @@ export function createRefreshJob(deps: FreshnessDeps): RefreshJob {
     const { entityId } = request;
     const entity = await readAskedEntity(database.db, entityId);
     if (entity === null) return { ...(await conclude(deps, request, 'LEAN_ENTITY_UNKNOWN')), operation };
-    const waitMs = await waitBefore(deps, entity);
-    if (waitMs !== null) return { ...(await postpone(deps, request, waitMs)), operation };
+    if (isRemoved(entity)) return { ...(await conclude(deps, request, 'ENTITY_REMOVED')), operation };
+    const wait = await waitBefore(deps, entity);
+    if (wait !== null) return { ...(await postpone(deps, request, wait)), operation };
     const reply = await lean.startRefresh({ entityId, signal });
     const failure =
       reply.kind === 'ok' ? null : reply.kind === 'failed' ? reply.failure : unreadableReply(null);
@@ -63,7 +70,7 @@ export function createRefreshJob(deps: FreshnessDeps): RefreshJob {
 
 interface Wait {
   readonly delayMs: number;
-  readonly failureCode: 'LEAN_BANK_ISSUE' | 'LEAN_DUPLICATED_REQUEST';
+  readonly failureCode: 'LEAN_BANK_ISSUE' | 'LEAN_DUPLICATED_REQUEST' | 'REFRESH_LIMIT_REACHED';
 }
 
 async function waitBefore(
@@ -72,22 +79,27 @@ async function waitBefore(
 ): Promise<Wait | null> {
   const bankMs = await bankGate.delayFor(bankIdentifier);
   if (bankMs !== null) return { delayMs: bankMs, failureCode: 'LEAN_BANK_ISSUE' };
-  const { sinceLastMs } = await recentRefreshes(database.db, entityId);
-  if (sinceLastMs === null || sinceLastMs >= cooldownMs) return null;
+  const { agesMs } = await recentRefreshes(database.db, entityId);
+  // The one that has to be a day old before there may be another.
+  const countedMs = agesMs[refreshesPerDay - 1];
+  if (countedMs !== undefined) return { delayMs: dayMs - countedMs, failureCode: 'REFRESH_LIMIT_REACHED' };
+  const [sinceLastMs = cooldownMs] = agesMs;
+  if (sinceLastMs >= cooldownMs) return null;
   return { delayMs: cooldownMs - sinceLastMs, failureCode: 'LEAN_DUPLICATED_REQUEST' };
 }
 
-/** False when a twin was faster. */
+/** Nothing, also of the fate, when a twin was faster. */
 async function lockedIn(
-  { database }: FreshnessDeps,
-  request: RefreshRequest,
+  deps: FreshnessDeps,
+  { request, ...fate }: Pick<RequestFate, 'outcome' | 'failureCode'> & { readonly request: RefreshRequest },
   run: (transaction: TablesTransaction) => Promise<void>,
-): Promise<boolean> {
-  return database.transaction(async (transaction) => {
+): Promise<void> {
+  const isOurs = await deps.database.transaction(async (transaction) => {
     if ((await lockRefreshRequest(transaction, request)) === null) return false;
     await run(transaction);
     return true;
   });
+  if (isOurs) reportRequest(deps, { kind: 'refresh', requestId: request.requestId, ...fate });
 }
 
 async function postpone(
@@ -96,7 +108,7 @@ async function postpone(
   { delayMs, failureCode }: Wait,
 ): Promise<JobReport> {
   const { requestId } = request;
-  await lockedIn(deps, request, (transaction) =>
+  await lockedIn(deps, { request, outcome: 'later', failureCode }, (transaction) =>
     postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode, wasAsked: false }),
   );
   return { verdict: done, outcome: 'later' };
@@ -108,7 +120,7 @@ async function started(
   refreshId: string | null,
 ): Promise<JobReport> {
   const { requestId } = request;
-  await lockedIn(deps, request, (transaction) =>
+  await lockedIn(deps, { request, outcome: 'done' }, (transaction) =>
     concludeRequest(transaction, { requestId, state: 'done', refreshId, failureCode: null }),
   );
   return { verdict: done, outcome: 'started' };
@@ -117,10 +129,10 @@ async function started(
 async function conclude(
   deps: FreshnessDeps,
   request: RefreshRequest,
-  failureCode: LeanFailure['code'],
+  failureCode: FailureCode,
 ): Promise<JobReport> {
   const { requestId } = request;
-  await lockedIn(deps, request, (transaction) =>
+  await lockedIn(deps, { request, outcome: 'failed', failureCode }, (transaction) =>
     concludeRequest(transaction, { requestId, state: 'failed', failureCode }),
   );
   return { verdict: done, outcome: failureCode };
@@ -146,7 +158,7 @@ async function settle(
   const decision = decideRetry(asked);
   if (decision.kind === 'give_up') return conclude(deps, request, code);
   const { delayMs } = decision;
-  await lockedIn(deps, request, (transaction) =>
+  await lockedIn(deps, { request, outcome: 'later', failureCode: code }, (transaction) =>
     postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode: code, wasAsked: true }),
   );
   // Too many requests hold back everybody; this request then has another job.

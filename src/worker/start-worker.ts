@@ -16,12 +16,15 @@ import { startBacklogGauges } from './backlog-gauges.ts';
 import { startChangePublisher } from './change-publisher.ts';
 import { startDatabaseCheck } from './database-check.ts';
 import { openLeanAccess, type LeanAccess } from './lean-access.ts';
+import { createQueueOwner, type QueueOwner } from './queue-owner.ts';
 import { startReconciler } from './reconciler.ts';
+import { startQueueGauges } from './queue-gauges.ts';
 import { startRedisCheck } from './redis-check.ts';
 import { createRetention, type Retention } from './retention.ts';
 import { checkStart } from './start-checks.ts';
 import { createStepBack, type StepBack } from './step-back.ts';
 import { planSweeps, staleMsOf, type SweepPlan } from './sweep-plan.ts';
+import { startRequests } from './start-requests.ts';
 import { startSweepTimer } from './sweep-timer.ts';
 import { createHandlers } from './worker-handlers.ts';
 
@@ -38,6 +41,8 @@ export interface StartWorkerOptions {
   readonly reconciler?: { readonly intervalMs?: number; readonly olderThanMs?: number };
   /** Between two looks at what sweeps have to do; for tests. */
   readonly sweeps?: { readonly intervalMs?: number };
+  /** Between two looks at what the application asks for; for tests. */
+  readonly requests?: { readonly intervalMs?: number };
 }
 
 export interface RunningWorker {
@@ -80,6 +85,7 @@ interface Parts extends StartWorkerOptions {
   readonly lean: LeanAccess;
   readonly eventQueue: Pick<EventQueue, 'add'>;
   readonly syncQueue: Pick<SyncQueue, 'add'>;
+  readonly queueOwner: QueueOwner;
   readonly stepBack: StepBack;
   readonly plan: SweepPlan;
   /** By the database's clock. */
@@ -107,10 +113,11 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
     logger,
     readiness,
   });
-  const eventQueue = openEventQueue({ url: redisUrl, prefix });
-  opened.add(() => eventQueue.close());
-  const syncQueue = openSyncQueue({ url: redisUrl, prefix });
-  opened.add(() => syncQueue.close());
+  const { eventQueue, syncQueue, queueOwner } = await openQueues(
+    { redisUrl, prefix, installationId },
+    opened,
+  );
+  readiness.register('installation', () => queueOwner.state());
   const shared = { database: openedDatabase, logger, metrics };
   const check = startDatabaseCheck({ ...shared, aheadMs });
   opened.add(() => check.close());
@@ -118,13 +125,15 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
   opened.add(() => publisher.close());
   const gauges = startBacklogGauges(shared);
   opened.add(() => gauges.close());
+  const queueGauges = startQueueGauges({ url: redisUrl, prefix, metrics });
+  opened.add(() => queueGauges.close());
   const retention = openRetention({ ...shared, config });
   const strayJobs = openStrayJobs({ url: redisUrl, prefix });
   opened.add(() => strayJobs.close());
   const reconciler = startReconciler({
     ...shared,
     strayJobs,
-    eventQueue,
+    eventQueue: { ...queueOwner, add: (jobs) => eventQueue.add(jobs) },
     syncQueue,
     installationId,
     retention,
@@ -140,27 +149,58 @@ async function startParts(options: StartWorkerOptions, opened: Opened): Promise<
     openedDatabase,
     keyRing,
     lean,
-    eventQueue: tellingMisses(eventQueue, () => reconciler.jobsMissed()),
-    syncQueue: tellingMisses(syncQueue, () => reconciler.jobsMissed()),
+    eventQueue: tellingMisses(queueOwner.guardAdds(eventQueue), () => reconciler.jobsMissed()),
+    syncQueue: tellingMisses(queueOwner.guardAdds(syncQueue), () => reconciler.jobsMissed()),
+    queueOwner,
     stepBack,
-    plan: planSweeps({
-      region: required('LEAN_REGION', config.LEAN_REGION),
-      apiVersion: config.LEAN_API_VERSION,
-      hasClientSecret: config.LEAN_CLIENT_SECRET !== undefined,
-      staleHours: config.SYNC_STALE_HOURS,
-    }),
+    plan: planOf(config),
     now: () => check.now(),
   };
   startSweeps(parts, opened);
+  startAsked(parts, opened);
   startRunners(parts, opened);
   readiness.register('database', () => check.state());
 }
 
+interface QueuePlace {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  readonly installationId: string;
+}
+
+/** Throws WRONG_INSTALLATION. */
+async function openQueues({ redisUrl: url, prefix, installationId }: QueuePlace, opened: Opened) {
+  const eventQueue = openEventQueue({ url, prefix });
+  opened.add(() => eventQueue.close());
+  const syncQueue = openSyncQueue({ url, prefix });
+  opened.add(() => syncQueue.close());
+  const queueOwner = createQueueOwner({ eventQueue, installationId, prefix });
+  await queueOwner.checkStart();
+  return { eventQueue, syncQueue, queueOwner };
+}
+
+function planOf(config: Config): SweepPlan {
+  return planSweeps({
+    region: required('LEAN_REGION', config.LEAN_REGION),
+    apiVersion: config.LEAN_API_VERSION,
+    hasClientSecret: config.LEAN_CLIENT_SECRET !== undefined,
+    staleHours: config.SYNC_STALE_HOURS,
+  });
+}
+
 function startSweeps(parts: Parts, opened: Opened): void {
-  const { config, openedDatabase: database, syncQueue, plan, logger, metrics, sweeps } = parts;
+  const { config, openedDatabase: database, syncQueue, plan, logger, sweeps } = parts;
   const staleMs = staleMsOf(config.SYNC_STALE_HOURS);
-  const timer = startSweepTimer({ database, syncQueue, plan, staleMs, logger, metrics, ...sweeps });
+  const timer = startSweepTimer({ database, syncQueue, plan, staleMs, logger, ...sweeps });
   opened.add(() => timer.close());
+}
+
+function startAsked(parts: Parts, opened: Opened): void {
+  const { config, openedDatabase: database, syncQueue, logger, metrics, now } = parts;
+  const listenUrl = parts.database === undefined ? (config.DATABASE_URL ?? null) : null;
+  const common = { database, syncQueue, logger, metrics, now };
+  const requests = startRequests({ ...common, listenUrl, ...parts.requests });
+  opened.add(() => requests.close());
 }
 
 async function watchRedis(
@@ -221,7 +261,7 @@ function openOwnDatabase({ config, logger }: StartWorkerOptions): Database {
 }
 
 function startRunners(parts: Parts, opened: Opened): void {
-  const { config, logger, readiness, redisUrl: url, prefix } = parts;
+  const { config, logger, readiness, queueOwner, redisUrl: url, prefix } = parts;
   const { intake, events, sync } = createHandlers(parts);
   const concurrency = config.WORKER_CONCURRENCY;
   const common = { url, prefix };
@@ -232,14 +272,14 @@ function startRunners(parts: Parts, opened: Opened): void {
       ...common,
       queueName: 'webhook-intake',
       concurrency: intakeConcurrency,
-      handle: intake,
+      handle: queueOwner.guardJobs(intake),
       onEvent: onEvent('webhook-intake'),
     }),
     startJobRunner({
       ...common,
       queueName: 'webhook-events',
       concurrency,
-      handle: events,
+      handle: queueOwner.guardJobs(events),
       onEvent: onEvent('webhook-events'),
     }),
     startJobRunner({
@@ -248,7 +288,7 @@ function startRunners(parts: Parts, opened: Opened): void {
       concurrency,
       rateLimit: config.LEAN_RATE_LIMIT_PER_SECOND,
       deadlineMs: syncDeadlineMs,
-      handle: sync,
+      handle: queueOwner.guardJobs(sync),
       onEvent: onEvent('lean-sync'),
     }),
   ];

@@ -32,7 +32,7 @@ export interface SweepDeps {
   readonly logger: Logger;
   readonly metrics: Pick<
     Metrics,
-    'leanCalls' | 'leanCallSeconds' | 'sweepFound' | 'events' | 'syncs' | 'bankPauses'
+    'leanCalls' | 'leanCallSeconds' | 'sweepFound' | 'events' | 'syncs' | 'bankPauses' | 'requests'
   >;
   /** By the database's clock. */
   readonly now: () => Date;

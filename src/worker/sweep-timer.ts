@@ -1,16 +1,13 @@
-// Makes jobs for what Postgres says is due: pages of sweeps, entities silent for too long, refreshes and syncs that were
-// asked for. Tells of consents about to expire. One worker at a time; asks Lean nothing itself.
+// Makes jobs for what Postgres says is due: pages of sweeps and entities silent for too long. Tells of consents about
+// to expire. One worker at a time; asks Lean nothing itself.
 import { machineClock, type Clock } from '../core/clock.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { Metrics } from '../observability/metrics.ts';
 import type { SyncQueue, SyncQueueJob } from '../queue/work-queues.ts';
 import { tryLock } from '../store/advisory-lock.ts';
 import { appendChanges } from '../store/change-store.ts';
 import { takeExpiryNotices } from '../store/consent-store.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import { takeStaleEntities } from '../store/entity-refresh-store.ts';
-import { entityExists } from '../store/entity-store.ts';
-import { dueRefreshRequests } from '../store/refresh-request-store.ts';
 import {
   dueSweeps,
   ensureSweeps,
@@ -19,12 +16,6 @@ import {
   readSweeps,
   type SweepProgress,
 } from '../store/sweep-store.ts';
-import { concludeRequest } from '../store/request-conclusion.ts';
-import { takeSyncRequest } from '../store/sync-request-store.ts';
-import { openStepJobs } from '../store/sync-step-store.ts';
-import { requestSync } from '../store/sync-store.ts';
-import { reportClosedRun } from './closed-run-report.ts';
-import { refreshJob } from './refresh-job.ts';
 import { startTimer, type RepeatingTimer } from './repeating-timer.ts';
 import { freshnessJob, sayInForce, sweepJob } from './sweep-parts.ts';
 import { sweepsInForce, type SweepPlan } from './sweep-plan.ts';
@@ -36,7 +27,6 @@ export interface SweepTimerOptions {
   /** SYNC_STALE_HOURS. */
   readonly staleMs: number;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'syncs'>;
   /** Between two looks, varied by a fifth; 5,000 when left out. */
   readonly intervalMs?: number;
   /** The machine's when left out. */
@@ -48,8 +38,6 @@ const defaultIntervalMs = 5_000;
 const limit = 100;
 /** Between two looks at who has been silent; at once again after a full one. */
 const freshnessEveryMs = 60_000;
-/** Opening steps of a run: accounts and the entity. */
-const openingStepsLimit = 10;
 
 export function startSweepTimer(options: SweepTimerOptions): RepeatingTimer {
   const { database, plan, logger, intervalMs = defaultIntervalMs, clock = machineClock } = options;
@@ -87,7 +75,6 @@ export async function look(options: SweepTimerOptions): Promise<void> {
     // Before the commit: what could not be queued is then due again at the next look.
     if (jobs.length > 0) await syncQueue.add(jobs);
   });
-  for (let taken = 0; taken < limit; taken += 1) if (!(await startAskedSync(options))) return;
 }
 
 async function dueJobs(
@@ -100,8 +87,7 @@ async function dueJobs(
   const freshness = inForce.find(({ sweep }) => sweep === 'freshness');
   const silent =
     freshness === undefined ? [] : await takeSilent(database, transaction, { freshness, staleMs });
-  const requests = await dueRefreshRequests(transaction, { limit });
-  return [...inForce.flatMap(sweepJob), ...silent, ...requests.map(refreshJob)];
+  return [...inForce.flatMap(sweepJob), ...silent];
 }
 
 async function takeSilent(
@@ -128,35 +114,4 @@ async function tellExpiring({ database }: SweepTimerOptions, transaction: Tables
       details: { consentId, expiresAt: expiresAt.toISOString(), days },
     })),
   );
-}
-
-/** False when none is left. */
-async function startAskedSync(options: SweepTimerOptions): Promise<boolean> {
-  const { database, syncQueue } = options;
-  const started = await database.transaction(async (transaction) => {
-    const asked = await takeSyncRequest(transaction);
-    if (asked === null) return null;
-    const { requestId, entityId, customerId, fullHistory } = asked;
-    if (!(await entityExists(transaction, entityId))) {
-      await concludeRequest(transaction, { requestId, state: 'failed', failureCode: 'LEAN_ENTITY_UNKNOWN' });
-      return { syncId: null, closed: null };
-    }
-    const requested = await requestSync(database, transaction, {
-      entityId,
-      customerId,
-      reason: 'requested',
-      eventKey: null,
-      dataStatus: null,
-      fullHistory,
-      rereadEntity: true,
-    });
-    await concludeRequest(transaction, { requestId, state: 'done', failureCode: null });
-    return requested;
-  });
-  if (started === null) return false;
-  if (started.closed !== null) reportClosedRun(options, started.closed);
-  if (started.syncId === null) return true;
-  const jobs = await openStepJobs(database, { syncId: started.syncId, limit: openingStepsLimit });
-  if (jobs.length > 0) await syncQueue.add(jobs);
-  return true;
 }

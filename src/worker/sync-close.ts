@@ -57,7 +57,7 @@ async function resumeEntity(
     order: { ns, key: `reply:${syncId}:accounts`, source: 'reply' },
     state: active,
     eventKey,
-    details: { syncId },
+    origin: { syncId },
   });
 }
 
@@ -83,7 +83,8 @@ async function supersedeTransactions(context: StepContext, steps: readonly StepE
   const changes: NewChange[] = [];
   for (const { accountId, listFrom } of completeLists(steps, 'transactions')) {
     if (accountId === null) continue;
-    const { from, to } = coveredDays(askedDays({ ...step, listFrom }, context.transactionHistoryDays));
+    const asked = askedDays({ ...step, listFrom }, context.transactionHistoryDays);
+    const { from, to } = coveredDays(asked);
     const refreshedAt = refreshOf(steps, { kind: 'transactions', accountId });
     const list = { entityId: step.entityId, accountId, syncId: step.syncId, from, to, refreshedAt };
     const linked = await linkBookings(database, transaction, list);
@@ -97,7 +98,14 @@ async function supersedeTransactions(context: StepContext, steps: readonly StepE
       customerId: step.customerId,
       accountId,
       eventKey: step.eventKey,
-      details: { syncId: step.syncId, inserted: 0, changed: linked.relinked, superseded },
+      details: {
+        syncId: step.syncId,
+        inserted: 0,
+        changed: linked.relinked,
+        superseded,
+        from: asked.startDate,
+        to: asked.endDate,
+      },
     });
   }
   return changes;

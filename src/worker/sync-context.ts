@@ -32,4 +32,6 @@ export interface StepResult {
   readonly pauseMs: number | null;
   /** Transactions the bank had called final, and that say something else now; left out where there are none. */
   readonly immutableChanged?: number;
+  /** Set when the entity had no balance before: how long its first one took. */
+  readonly firstBalanceSeconds?: number | null;
 }

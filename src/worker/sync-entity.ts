@@ -23,7 +23,7 @@ export async function applyEntity(
   if (listed.isGone) return stopRun(context, { code: 'LEAN_ENTITY_UNKNOWN', reconnectId: null }, order);
   const known = (await readKnownEntities(transaction, [entityId])).get(entityId);
   const said = known === undefined ? null : stateOf(listed, known);
-  const details = { syncId };
+  const origin = { syncId };
   const entity = currentFacts(listed);
   const { applied } = await applyEntityWord(database, transaction, {
     facts: entity,
@@ -31,7 +31,7 @@ export async function applyEntity(
     state: said?.state ?? null,
     sinceNs: said?.sinceNs ?? null,
     eventKey,
-    details,
+    origin,
   });
   await storeListedConsents(database, transaction, {
     entityId,
@@ -40,7 +40,7 @@ export async function applyEntity(
     order,
     keyRing,
     eventKey,
-    details,
+    origin,
   });
   if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
   await endStep(transaction, { ...step, state: 'done', failureCode: null });

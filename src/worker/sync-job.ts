@@ -38,7 +38,7 @@ export interface SyncJobOptions {
   readonly logger: Logger;
   readonly metrics: Pick<
     Metrics,
-    'leanCalls' | 'leanCallSeconds' | 'itemWarnings' | 'immutableChanged' | 'syncs'
+    'leanCalls' | 'leanCallSeconds' | 'itemWarnings' | 'immutableChanged' | 'syncs' | 'firstBalanceSeconds'
   >;
   /** The clock and the dice, for tests. */
   readonly now?: () => Date;
@@ -101,6 +101,8 @@ async function callStep(options: SyncJobOptions, step: SyncStep, signal: AbortSi
   const { result, error } = await callAndApply(options, step, signal);
   if (result === null) return { verdict: { kind: 'done' }, outcome: 'nothing_to_do', operation };
   reportImmutableChanged(options, step, result);
+  if (result.firstBalanceSeconds != null)
+    options.metrics.firstBalanceSeconds.observe(result.firstBalanceSeconds);
   if (result.closed !== null) reportClosedRun(options, result.closed);
   const queueError = await addJobs(options, result);
   const report = { outcome: result.outcome, operation, error: error ?? queueError };

@@ -1,12 +1,12 @@
 // One page of a list: its records are stored, the application is told, and what follows from it becomes steps. A list
 // that was refreshed between two pages starts over, because offsets into it have shifted.
-import { appendChanges, type ChangeName, type NewChange } from '../store/change-store.ts';
+import { appendChanges } from '../store/change-store.ts';
 import { forgetSeenAccounts, upsertAccounts } from '../store/account-store.ts';
 import { upsertBalances } from '../store/balance-store.ts';
+import { secondsUntilFirstBalance } from '../store/first-balance-store.ts';
 import type { ReportedData } from '../store/data-status.ts';
 import { findListStarts } from '../store/list-start-store.ts';
 import { resolveResults } from '../store/pending-results-store.ts';
-import type { StoredCounts } from '../store/stored-counts.ts';
 import { addSteps, endStep, type NewStep } from '../store/sync-step-store.ts';
 import { countRun } from '../store/run-counts.ts';
 import { upsertTransactions } from '../store/transaction-store.ts';
@@ -16,6 +16,7 @@ import { closeWhenFinished } from './sync-close.ts';
 import type { StepContext, StepResult } from './sync-context.ts';
 import { isWanted, kindsOfAccount } from './sync-kinds.ts';
 import { forgetListed, listedTableOf, storeListed } from './sync-listed.ts';
+import { askedDays } from './sync-window.ts';
 
 /** How often a list is read from its first page before it counts as unstable. */
 const passesLimit = 3;
@@ -27,7 +28,7 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
   if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
   const refreshedAt = reply.refreshedAt?.text ?? null;
   if (step.page > 0 && refreshedAt !== step.expectedRefreshedAt) return startOver(context);
-  const { refused, following, immutableChanged = 0 } = await storeRecords(context, reply);
+  const { refused, following, ...told } = await storeRecords(context, reply);
   const isTooLong = !reply.isLastPage && step.page + 1 >= pagesLimit;
   if (!reply.isLastPage && !isTooLong) {
     following.push({ ...listOf(step), page: step.page + 1, expectedRefreshedAt: refreshedAt });
@@ -41,7 +42,7 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
   });
   const jobs = await addSteps(transaction, { ...step, steps: following });
   const closed = await closeWhenFinished(context);
-  return { outcome: flaw ?? 'done', jobs, closed, pauseMs: null, immutableChanged };
+  return { outcome: flaw ?? 'done', jobs, closed, pauseMs: null, ...told };
 }
 
 interface PageFlaws {
@@ -97,6 +98,7 @@ interface StoredPage {
   readonly refused: number;
   readonly following: NewStep[];
   readonly immutableChanged?: number;
+  readonly firstBalanceSeconds?: number | null;
 }
 
 async function storeRecords(context: StepContext, reply: PageReply): Promise<StoredPage> {
@@ -132,12 +134,14 @@ async function storeAccounts(
   if (!syncData.has('accounts')) return { refused: 0, following };
   const stored = await upsertAccounts(transaction, { ...step, refreshedAt, accounts, keyRing });
   await countRun(transaction, { syncId: step.syncId, accounts: accounts.length - stored.refused });
+  const { entityId, customerId, eventKey, syncId } = step;
   const changes = [
     ...stored.inserted.map((accountId) => ({ accountId, inserted: true })),
     ...stored.changed.map((accountId) => ({ accountId, inserted: false })),
-  ].map(({ accountId, inserted }) =>
-    changeOf(context, 'account.updated', { accountId, details: { inserted } }),
-  );
+  ].map(({ accountId, inserted }) => {
+    const details = { syncId, inserted };
+    return { change: 'account.updated', entityId, customerId, accountId, eventKey, details } as const;
+  });
   await appendChanges(transaction, changes);
   return { refused: stored.refused, following };
 }
@@ -176,8 +180,12 @@ async function storeBalances(
   { refreshedAt }: PageReply,
   { balances }: Of<'balances'>,
 ): Promise<StoredPage> {
-  const { transaction, step, keyRing } = context;
+  const { database, transaction, step, keyRing } = context;
   const accountId = step.accountId ?? '';
+  const firstBalanceSeconds =
+    step.reason === 'first' && balances.length > 0
+      ? await secondsUntilFirstBalance(database, transaction, step.entityId)
+      : null;
   const counts = await upsertBalances(transaction, {
     ...step,
     accountId,
@@ -186,8 +194,12 @@ async function storeBalances(
     keyRing,
   });
   await countRun(transaction, { syncId: step.syncId, balances: balances.length - counts.refused });
-  await tellCounts(context, 'balances.updated', counts);
-  return { refused: counts.refused, following: [] };
+  const { inserted, changed } = counts;
+  if (inserted + changed > 0) {
+    const details = { syncId: step.syncId, inserted, changed };
+    await appendChanges(transaction, [{ ...aboutAccount(step), change: 'balances.updated', details }]);
+  }
+  return { refused: counts.refused, following: [], firstBalanceSeconds };
 }
 
 async function storeTransactions(
@@ -195,7 +207,7 @@ async function storeTransactions(
   { refreshedAt }: PageReply,
   { transactions }: Of<'transactions'>,
 ): Promise<StoredPage> {
-  const { database, transaction, step, keyRing } = context;
+  const { database, transaction, step, keyRing, transactionHistoryDays } = context;
   const accountId = step.accountId ?? '';
   const counts = await upsertTransactions(database, transaction, {
     ...step,
@@ -208,27 +220,23 @@ async function storeTransactions(
     syncId: step.syncId,
     transactions: transactions.length - counts.refused,
   });
-  await tellCounts(context, 'transactions.updated', counts);
+  const { inserted, changed, immutableChanged } = counts;
+  if (inserted + changed > 0) {
+    const { startDate, endDate } = askedDays(step, transactionHistoryDays);
+    const details = {
+      syncId: step.syncId,
+      inserted,
+      changed,
+      superseded: 0,
+      ...(immutableChanged > 0 && { immutableChanged }),
+      from: startDate,
+      to: endDate,
+    };
+    await appendChanges(transaction, [{ ...aboutAccount(step), change: 'transactions.updated', details }]);
+  }
   return { refused: counts.refused, following: [], immutableChanged: counts.immutableChanged };
 }
 
-async function tellCounts(
-  context: StepContext,
-  change: 'balances.updated' | 'transactions.updated',
-  { inserted, changed, immutableChanged = 0 }: StoredCounts & { readonly immutableChanged?: number },
-): Promise<void> {
-  if (inserted + changed === 0) return;
-  const superseded = change === 'transactions.updated' ? { superseded: 0 } : {};
-  const details = { inserted, changed, ...superseded, ...(immutableChanged > 0 && { immutableChanged }) };
-  const { accountId } = context.step;
-  await appendChanges(context.transaction, [changeOf(context, change, { accountId, details })]);
-}
-
-function changeOf(
-  { step }: StepContext,
-  change: ChangeName,
-  { accountId, details }: Required<Pick<NewChange, 'accountId' | 'details'>>,
-): NewChange {
-  const { entityId, customerId, eventKey, syncId } = step;
-  return { change, entityId, customerId, accountId, eventKey, details: { syncId, ...details } };
+function aboutAccount({ entityId, customerId, accountId, eventKey }: StepContext['step']) {
+  return { entityId, customerId, accountId, eventKey };
 }

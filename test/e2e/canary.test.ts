@@ -59,17 +59,23 @@ async function look(): Promise<void> {
   kept.redis.push(...(await redisKept(`redis://:${secrets.redisPassword}@127.0.0.1:${redis.port}`)));
 }
 
+/** With the token that opens the operator's pages, and with one that does not. */
 async function askOperations({ opsUrl }: Serving): Promise<void> {
-  for (const address of [
-    '/metrics',
-    '/readyz',
-    '/livez',
-    '/status',
-    '/queues',
-    `/${canaries.iban}?${canaries.token}`,
-  ]) {
-    const headers = { authorization: `Bearer ${canaries.token}`, 'x-name': encodeURIComponent(holder) };
-    replies.push(await (await fetch(`${opsUrl}${address}`, { headers })).text());
+  const jobs = ['webhook-intake', 'webhook-events', 'lean-sync'].flatMap((queue) =>
+    ['latest', 'waiting', 'active', 'delayed', 'completed', 'failed'].map(
+      (status) => `/queues/api/queues?activeQueue=${queue}&status=${status}&page=1&jobsPerPage=100`,
+    ),
+  );
+  for (const [token, addresses] of [
+    [
+      canaries.token,
+      ['/metrics', '/readyz', '/livez', '/status', '/queues', `/${canaries.iban}?${canaries.token}`],
+    ],
+    [secrets.opsToken, ['/status', '/queues', ...jobs]],
+  ] as const) {
+    const headers = { authorization: `Bearer ${token}`, 'x-name': encodeURIComponent(holder) };
+    for (const address of addresses)
+      replies.push(await (await fetch(`${opsUrl}${address}`, { headers })).text());
   }
 }
 
@@ -81,13 +87,17 @@ function placesOf(pieces: readonly Piece[]): string[] {
 describe.skipIf(!engines.canStart.redis || !engines.canStart.postgres)('a customer and the secrets', () => {
   beforeAll(async () => {
     deployment = await startWatchedDeployment({ customers, secrets });
-    const receiver = await deployment.start('receiver', { BODY_LIMIT_BYTES: '65536' });
+    const receiver = await deployment.start('receiver', {
+      BODY_LIMIT_BYTES: '65536',
+      OPS_TOKEN: secrets.opsToken,
+    });
     const stage: Stage = { deployment, customers, canaries, receiver, replies };
     await quoteRefusedRows(stage);
     await sendEverything(stage);
     // What waits for a worker is in the journal and in Redis now.
     await look();
-    const worker = await deployment.start('worker');
+    await askOperations(receiver);
+    const worker = await deployment.start('worker', { OPS_TOKEN: secrets.opsToken });
     await callLeanAndFail(stage, worker, look);
     for (const serving of [receiver, worker]) await askOperations(serving);
     ended.push(...(await failStarts(deployment, canaries)));
@@ -138,6 +148,8 @@ describe.skipIf(!engines.canStart.redis || !engines.canStart.postgres)('a custom
   it('are in no answer to a caller, in no metric and in nothing else the operations listener says', () => {
     expect(replies.length).toBeGreaterThan(20);
     expect(replies.join('\n')).toContain('lean_webhook_deliveries_total');
+    expect(replies.join('\n')).toContain('Status of this worker');
+    expect(replies.join('\n')).toContain('"name":"webhook-intake"');
     expect(search.in(replies.join('\n'))).toEqual([]);
   });
 

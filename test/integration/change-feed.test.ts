@@ -1,20 +1,28 @@
 // The change feed's law: whoever reads by position misses nothing and sees nothing twice.
 import { Client } from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/core/app-error.ts';
 import { appendChanges, publishChanges, type NewChange } from '../../src/store/change-store.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { startChangePublisher } from '../../src/worker/change-publisher.ts';
-import { eventually } from '../support/eventually.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { entityBody } from '../support/event-bodies.ts';
+import { eventually } from '../support/eventually.ts';
 import { silentLogger } from '../support/silent-logger.ts';
+import { createWorkerParts, eventRows } from '../support/worker-parts.ts';
 
 let test: TestDatabase;
-beforeEach(async () => {
+beforeAll(async () => {
   test = await openTestDatabase();
 });
-afterEach(() => test.drop());
+afterAll(() => test.drop());
+beforeEach(async () => {
+  const { db } = test.database;
+  for (const table of ['changes', 'webhook_events'] as const) await db.deleteFrom(table).execute();
+  await db.updateTable('change_feed_state').set({ last_position: 0n }).execute();
+});
 
-const change = (entityId: string): NewChange => ({
+const change = (entityId: string): Extract<NewChange, { change: 'event.recorded' }> => ({
   change: 'event.recorded',
   entityId,
   customerId: 'customer',
@@ -26,6 +34,31 @@ async function positions(): Promise<(bigint | null)[]> {
   const rows = await test.database.db.selectFrom('changes').select('position').orderBy('position').execute();
   return rows.map((row) => row.position);
 }
+
+describe('appendChanges', () => {
+  it('writes the version of each, and nothing at all where the details of one are not as its schema has them', async () => {
+    const { database } = test;
+    await appendChanges(database.db, [change('a')]);
+    const wrong = { ...change('c'), details: { type: 'payment.created', full_name: 'Fatima' } };
+    await expect(appendChanges(database.db, [change('b'), wrong])).rejects.toMatchObject({
+      code: 'CHANGE_INVALID',
+      message: 'details of event.recorded: has full_name',
+    });
+    const rows = await database.db.selectFrom('changes').select(['entity_id', 'version']).execute();
+    expect(rows).toEqual([{ entity_id: 'a', version: 1 }]);
+  });
+});
+
+it('an event whose change is not as its schema has it fails at once, with its code, and writes nothing', async () => {
+  const { database } = test;
+  const refusal = new AppError('CHANGE_INVALID', 'details of entity.connected: has full_name');
+  const refusing = { ...database, transaction: () => Promise.reject(refusal) };
+  await createWorkerParts(database).intake([{ body: entityBody({ eventId: 'event' }) }]);
+  const report = await createWorkerParts(refusing).applyEvent('event');
+  expect(report).toMatchObject({ verdict: { kind: 'done' }, outcome: 'CHANGE_INVALID' });
+  expect(await eventRows(database)).toMatchObject([{ state: 'failed', failure_code: 'CHANGE_INVALID' }]);
+  expect(await positions()).toEqual([]);
+});
 
 describe('publishChanges', () => {
   it('numbers committed changes from 1 without a gap, and goes on where it stopped', async () => {
@@ -78,59 +111,6 @@ describe('publishChanges', () => {
     await appendChanges(database.db, [change('b')]);
     await publishChanges(database, { limit: 10 });
     expect(await positions()).toEqual([1n, 2n]);
-  });
-
-  it('gives a reader every change once, in order, while 20 writers write and some roll back', async () => {
-    const { database } = test;
-    const committed = new Set<string>();
-    const writers = new AbortController();
-    const seen: { position: bigint; entityId: string }[] = [];
-
-    async function write(writer: number): Promise<void> {
-      for (let round = 0; round < 6; round += 1) {
-        const entityId = `${writer}-${round}`;
-        try {
-          await database.transaction(async (transaction) => {
-            await appendChanges(transaction, [change(entityId), change(`${entityId}-second`)]);
-            if ((writer + round) % 4 === 0) throw new Error('rolled back');
-          });
-          committed.add(entityId).add(`${entityId}-second`);
-        } catch (error) {
-          if (!(error instanceof Error) || error.message !== 'rolled back') throw error;
-        }
-      }
-    }
-    async function publish(): Promise<void> {
-      while (!writers.signal.aborted) await publishChanges(database, { limit: 7 });
-      while ((await publishChanges(database, { limit: 7 })) > 0);
-    }
-    async function read(): Promise<void> {
-      let last = 0n;
-      for (;;) {
-        const lastRound = writers.signal.aborted;
-        const rows = await database.db
-          .selectFrom('changes')
-          .select(['position', 'entity_id'])
-          .where('position', '>', last)
-          .orderBy('position')
-          .execute();
-        for (const { position, entity_id } of rows) {
-          if (position === null || entity_id === null) throw new Error('a numbered change has both');
-          seen.push({ position, entityId: entity_id });
-          last = position;
-        }
-        if (lastRound && seen.length === committed.size) return;
-      }
-    }
-    const reading = read();
-    const publishing = Promise.all([publish(), publish()]);
-    await Promise.all(Array.from({ length: 20 }, (_, writer) => write(writer)));
-    writers.abort();
-    await publishing;
-    while ((await publishChanges(database, { limit: 100 })) > 0);
-    await reading;
-    expect(seen.map(({ position }) => position)).toEqual(seen.map((_, index) => BigInt(index + 1)));
-    expect(new Set(seen.map(({ entityId }) => entityId))).toEqual(committed);
   });
 });
 

@@ -39,6 +39,9 @@ describe('a deployment that is well', () => {
       const isSlow = ({ message }: { message: string }) => busyMachine.test(message);
       expect(findings.filter((finding) => finding.state !== 'ok' && !isSlow(finding))).toEqual([]);
       expect(code).toBe(findings.some(isSlow) ? 1 : 0);
+      // As the README says of the rehearsal of mTLS.
+      const lean = findings.find(({ check }) => check === 'lean');
+      expect(lean?.message).toContain('takes our certificate and app token');
       expect(new Set(findings.map(({ check }) => check))).toEqual(
         new Set([
           'receiver configuration',

@@ -159,7 +159,7 @@ describe('an entity read again', () => {
     const run = await reread({ permissions: all, status: 'DELETED' });
     expect(run).toMatchObject({ state: 'failed', failure_code: 'LEAN_ENTITY_UNKNOWN' });
     expect(await entity()).toMatchObject({ state: 'ended' });
-    expect(await told()).toEqual(['entity.action_required']);
+    expect(await told()).toEqual(['entity.ended']);
   });
 
   it('by a call that lasted does not overrule an event from while it did', async () => {

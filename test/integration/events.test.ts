@@ -84,6 +84,17 @@ describe('entity.updated', () => {
     expect(await changeNames(test.database)).toEqual(['entity.connected', 'entity.action_required']);
   });
 
+  it.each(['entity.created', 'entity.reconnected'])(
+    'that has taken them away stands when an older %s comes after it, and nobody is told of a connection',
+    async (type) => {
+      const timestamp = '2026-05-13T00:00:00Z';
+      await apply(entityBody({ type: 'entity.updated', entityId, customerId, timestamp, permissions: [] }));
+      await apply(entityBody({ type, entityId, customerId }));
+      expect(await entities()).toMatchObject([{ state: 'action_required', bank_name: 'Mockbank 1' }]);
+      expect(await changeNames(test.database)).toEqual(['entity.action_required']);
+    },
+  );
+
   it('that takes them away twice is told once, and the run that waits ends', async () => {
     await apply(entityBody({ entityId, customerId }));
     for (const _ of [1, 2]) await apply(refreshBody({ entityId, customerId }));

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { createMetrics } from '../../src/observability/metrics.ts';
+import { createMetrics, type Metrics } from '../../src/observability/metrics.ts';
 import { openLeanAccess, type LeanAccess } from '../../src/worker/lean-access.ts';
 import { readLeanFixture } from '../fixtures/lean/index.ts';
 import { eventually } from '../support/eventually.ts';
@@ -22,6 +22,7 @@ let dir: string;
 let files: PkiPaths;
 let server: https.Server;
 let access: LeanAccess;
+let metrics: Metrics;
 let lines: RecordedLine[];
 /** Serial numbers of the certificates shown, call by call, and the answers still owed. */
 let shown: string[];
@@ -50,6 +51,7 @@ beforeEach(async () => {
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   const recording = createRecordingLogger();
+  metrics = createMetrics({ processMetrics: false });
   ({ lines } = recording);
   access = await openLeanAccess({
     config: loadConfig('worker', {
@@ -65,7 +67,7 @@ beforeEach(async () => {
       PAYLOAD_KEYS: Buffer.alloc(32, 7).toString('base64'),
     }),
     logger: recording.logger,
-    metrics: createMetrics({ processMetrics: false }),
+    metrics,
     lookEveryMs: 50,
   });
 });
@@ -111,4 +113,12 @@ it('a certificate replaced on disk is shown by the next call, and the call under
   }
   expect(shown[1]).toBe(shown[0]);
   expect(shown[2]).not.toBe(shown[0]);
+});
+
+const secondsLeft = async () => (await metrics.certificateExpirySeconds.get()).values[0]?.value ?? Infinity;
+
+it('the time left on the certificate in use goes down while the process runs', async () => {
+  const first = await secondsLeft();
+  expect(first).toBeGreaterThan(0);
+  await eventually(async () => expect(await secondsLeft()).toBeLessThan(first));
 });

@@ -32,7 +32,12 @@ it('ends with the same tables as without loss', () => {
 
 it('counts and tells every entity, consent, bank and refresh that only a sweep found', () => {
   const told = toldBySweeps(lossy).map(({ change }) => change);
-  const ofEntities = new Set(['entity.connected', 'entity.action_required', 'consent.updated']);
+  const ofEntities = new Set([
+    'entity.connected',
+    'entity.action_required',
+    'entity.ended',
+    'consent.updated',
+  ]);
   expect(lossy.found['entities']).toBeGreaterThan(0);
   expect(told.filter((change) => ofEntities.has(change))).toHaveLength(lossy.found['entities'] ?? 0);
   expect(lossy.found['banks']).toBeGreaterThan(0);

@@ -56,7 +56,12 @@ describe('migrating', () => {
       insert into ${database.table('installation')} (installation_id, environment, region)
       values ('installation', 'sandbox', 'ae')
     `.execute(database.db);
-    const since = ['0002-retention-and-erasure', '0003-operators-and-all-data', '0004-trusted-bank-data'];
+    const since = [
+      '0002-retention-and-erasure',
+      '0003-operators-and-all-data',
+      '0004-trusted-bank-data',
+      '0005-application',
+    ];
     expect(await missingMigrations(database)).toEqual(since);
     expect(await migrate(database)).toEqual(since);
     const events = await database.db.selectFrom('webhook_events').select(['event_key', 'warnings']).execute();

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { requestRefresh } from '../../src/store/refresh-request-store.ts';
 import { readSweeps } from '../../src/store/sweep-store.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { eventually } from '../support/eventually.ts';
 import { logEntries, operate } from '../support/operator.ts';
 import { createSweepParts } from '../support/sweep-parts.ts';
 
@@ -26,6 +27,14 @@ beforeEach(async () => {
 });
 afterEach(() => test.drop());
 
+const refresh = (status: string) => ({
+  refresh_id: 'first',
+  entity_id: 'entity-1',
+  customer_id: 'customer-1',
+  status,
+  created_at: '2026-05-13T19:39:18Z',
+  updated_at: '2026-05-13T19:39:28Z',
+});
 const ops = (...argv: string[]) => operate(argv, { database: test.database });
 const requests = () =>
   test.database.db
@@ -118,6 +127,41 @@ describe('ops sweep', () => {
     const sweeps = await readSweeps(test.database.db);
     expect(sweeps.every(({ dueAt }) => dueAt.getTime() <= Date.now() + 1_000)).toBe(true);
     expect(await logEntries(test.database)).toMatchObject([{ command: 'sweep', affected: sweeps.length }]);
+  });
+
+  it('asks again about a connection whose first refresh had not ended, and once more about none that has', async () => {
+    const parts = createSweepParts(test.database);
+    parts.lean.refreshes.set('entity-1', [refresh('PENDING')]);
+    await parts.begin();
+    const look = async () => {
+      await ops('sweep');
+      await parts.round();
+      return parts.lean.asked.filter(({ operation }) => operation === 'refreshes').length;
+    };
+    expect([await look(), await look(), await runs()]).toEqual([1, 2, []]);
+    parts.lean.refreshes.set('entity-1', [refresh('FINISHED')]);
+    expect([await look(), await look()]).toEqual([3, 3]);
+    expect(await runs()).toMatchObject([{ entity_id: 'entity-1', reason: 'sweep', full_history: true }]);
+  });
+
+  it('with --follow waits for the first worker, and says when there is one', async () => {
+    const stop = new AbortController();
+    const following = operate(['sweep', '--follow', '--every', '1'], {
+      database: test.database,
+      stop: stop.signal,
+    });
+    const parts = createSweepParts(test.database);
+    await eventually(async () => expect(await logEntries(test.database)).toHaveLength(1));
+    await parts.begin();
+    await parts.round();
+    // Due again at once, and not after the usual minutes: it has seen the sweeps.
+    await eventually(async () => {
+      const sweeps = await readSweeps(test.database.db);
+      expect(sweeps.every(({ dueAt }) => dueAt.getTime() <= Date.now())).toBe(true);
+    });
+    stop.abort();
+    const { code, output } = await following;
+    expect([code, output]).toEqual([0, expect.stringMatching(/waiting for one[^]*covered_until/)]);
   });
 
   it('with --follow goes on until it is interrupted', async () => {

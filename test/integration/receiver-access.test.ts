@@ -1,6 +1,7 @@
 // Who gets past the receiver in each mode of VERIFY: Lean, and nobody else.
 import { Agent } from 'node:https';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { send, sign, type Reply, type Sending } from '../support/lean-sender.ts';
 import { issueLeaf, spkiPin, testPki, type Identity, type Pki } from '../support/pki.ts';
 import {
@@ -180,5 +181,37 @@ describe('what a kept delivery proves', () => {
     const server = await start(mode);
     expect(await outcomeOf(deliver(server))).toMatch(/^200/);
     expect(server.kept).toMatchObject([{ proof }]);
+  });
+});
+
+const counted = async ({ metrics }: TestServer) =>
+  (await metrics.refusedAsLean.get()).values.map(({ labels, value }) => [labels['outcome'], value]);
+
+describe('a refused delivery that looks like Lean', () => {
+  it("is counted by its code: Lean's certificate with a wrong or no signature, another name of its chain", async () => {
+    const server = await start('certificate+signature', { bodyLimitBytes: 1_024 });
+    await deliver(server, { secret: 'of-somebody-else' });
+    const { secret: _none, ...unsigned } = fromLean(server, pki);
+    await send(unsigned);
+    await deliver(server, { identity: pki.otherCustomer });
+    await deliver(server, { body: 'x'.repeat(2_000) });
+    await eventually(async () =>
+      expect(await counted(server)).toEqual([
+        ['SIGNATURE_INVALID', 1],
+        ['SIGNATURE_MISSING', 1],
+        ['CERTIFICATE_NOT_LEAN', 1],
+        ['BODY_TOO_LARGE', 1],
+      ]),
+    );
+  });
+
+  it('is not what is accepted, nor a stranger who shows nothing', async () => {
+    const server = await start('signature');
+    await deliver(server);
+    const { secret: _none, ...unsigned } = fromLean(server, pki);
+    await send(unsigned);
+    await deliver(server, { body: 'x'.repeat(70_000), identity: undefined });
+    await eventually(() => expect(server.lines.filter(({ msg }) => msg === 'delivery')).toHaveLength(3));
+    expect(await counted(server)).toEqual([]);
   });
 });

@@ -165,6 +165,9 @@ describe('renormalize', () => {
       [transactionsOfAccount, transactionsOfAccount].map((changed) => ({
         inserted: 0,
         changed,
+        superseded: 0,
+        from: null,
+        to: null,
         renormalized: true,
       })),
     );

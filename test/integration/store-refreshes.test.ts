@@ -79,6 +79,11 @@ describe('an entity that has been silent for too long', () => {
   });
 
   it('is found by an index', async () => {
+    await sql`
+      insert into ${database.table('entities')} (entity_id, created_at)
+      select 'young-' || number, now() + interval '1 hour' from generate_series(1, 500) as number
+    `.execute(database.db);
+    await sql`analyze ${database.table('entities')}`.execute(database.db);
     await database.transaction(async (inside) => {
       await sql`set local enable_seqscan = off`.execute(inside);
       const { rows } = await sql<{ 'QUERY PLAN': string }>`
@@ -158,17 +163,17 @@ describe('a wish to refresh an entity', () => {
   });
 
   it('counts for Lean’s limits only once Lean has started a refresh, and for a day', async () => {
-    expect(await recentRefreshes(database.db, 'e')).toEqual({ startedWithinDay: 0, sinceLastMs: null });
+    expect(await recentRefreshes(database.db, 'e')).toEqual({ agesMs: [] });
     for (const state of ['done', 'failed', 'done'] as const) {
       const { requestId } = await ask();
       await concludeRequest(database.db, { requestId, state, refreshId: null, failureCode: null });
     }
-    const recent = await recentRefreshes(database.db, 'e');
-    expect(recent.startedWithinDay).toBe(2);
-    expect(recent.sinceLastMs).toBeLessThan(60_000);
+    const { agesMs } = await recentRefreshes(database.db, 'e');
+    expect(agesMs).toHaveLength(2);
+    expect(Math.max(...agesMs)).toBeLessThan(60_000);
     await sql`update ${database.table('requests')} set asked_at = now() - interval '25 hours'`.execute(
       database.db,
     );
-    expect(await recentRefreshes(database.db, 'e')).toMatchObject({ startedWithinDay: 0 });
+    expect(await recentRefreshes(database.db, 'e')).toEqual({ agesMs: [] });
   });
 });

@@ -101,7 +101,6 @@ describe('a list of events that Lean refuses', () => {
       plan,
       staleMs: 24 * hourMs,
       logger,
-      metrics: createSweepParts(test.database).metrics,
     });
     await eventually(() => expect(said(lines)).toEqual([standIn]));
     await timer.close();

@@ -225,7 +225,7 @@ describe('the sweep over entities by date', () => {
     await makeDue('entities');
     await parts.round();
     expect(await entities()).toMatchObject([{ entity_id: 'entity-1', state: 'ended' }]);
-    expect(await changeNames(test.database)).toEqual(['entity.connected', 'entity.action_required']);
+    expect(await changeNames(test.database)).toEqual(['entity.connected', 'entity.ended']);
   });
 
   it('keeps the consents it lists', async () => {

@@ -118,25 +118,47 @@ describe('a failed call', () => {
   });
 
   it.each([
-    ['CONSENT_EXPIRED', 'action_required', null],
-    ['RECONNECT_REQUIRED', 'action_required', 'reconnect-1'],
-    ['LEAN_ENTITY_UNKNOWN', 'ended', null],
-  ] as const)('with %s stops the entity and tells the application', async (code, state, reconnectId) => {
-    await opened.database.db.insertInto('entities').values({ entity_id: entityId }).execute();
+    ['CONSENT_EXPIRED', 'action_required', null, null],
+    ['RECONNECT_REQUIRED', 'action_required', 'reconnect-1', 30],
+    ['LEAN_ENTITY_UNKNOWN', 'ended', null, null],
+  ] as const)(
+    'with %s stops the entity and tells the application',
+    async (code, state, reconnectId, days) => {
+      await opened.database.db.insertInto('entities').values({ entity_id: entityId }).execute();
+      const parts = partsOfTwoAccounts(opened.database);
+      parts.world.intercept = ({ kind }) =>
+        kind === 'balances' ? failed({ code, action: 'stop_entity', reconnectId }) : undefined;
+      const { syncId } = await parts.request();
+      await parts.drain();
+      expect(parts.world.asked).toEqual(['accounts:0:0', 'balances:a:0:0']);
+      expect(await readRun(opened.database, syncId)).toMatchObject({ state: 'failed', failure_code: code });
+      const entity = await opened.database.db.selectFrom('entities').selectAll().executeTakeFirstOrThrow();
+      expect(entity).toMatchObject({ state, state_reason: code, reconnect_id: reconnectId });
+      const reconnectExpiresAt = entity.reconnect_expires_at?.toISOString() ?? null;
+      const told =
+        state === 'ended'
+          ? { change: 'entity.ended', details: { syncId, reason: code } }
+          : {
+              change: 'entity.action_required',
+              details: { syncId, reason: code, reconnectId, reconnectExpiresAt },
+            };
+      const changes = await readChanges(opened.database);
+      expect(changes.slice(2)).toMatchObject([told, { change: 'sync.failed' }]);
+      expect(changes[2]?.details).toEqual(told.details);
+      const leftMs = reconnectExpiresAt === null ? null : Date.parse(reconnectExpiresAt) - parts.nowMs();
+      expect(leftMs === null ? null : Math.round(leftMs / (24 * hourMs))).toBe(days);
+    },
+  );
+
+  it('that finds the entity ended already tells its end no second time', async () => {
     const parts = partsOfTwoAccounts(opened.database);
-    parts.world.intercept = ({ kind }) =>
-      kind === 'balances' ? failed({ code, action: 'stop_entity', reconnectId }) : undefined;
-    const { syncId } = await parts.request();
-    await parts.drain();
-    expect(parts.world.asked).toEqual(['accounts:0:0', 'balances:a:0:0']);
-    expect(await readRun(opened.database, syncId)).toMatchObject({ state: 'failed', failure_code: code });
-    const entity = await opened.database.db.selectFrom('entities').selectAll().executeTakeFirstOrThrow();
-    expect(entity).toMatchObject({ state, state_reason: code, reconnect_id: reconnectId });
-    const changes = await readChanges(opened.database);
-    expect(changes.slice(2)).toMatchObject([
-      { change: 'entity.action_required', details: { reason: code, reconnectId } },
-      { change: 'sync.failed' },
-    ]);
+    parts.world.intercept = () => failed({ code: 'LEAN_ENTITY_UNKNOWN', action: 'stop_entity' });
+    for (const _ of [1, 2]) {
+      await parts.request();
+      await parts.drain();
+    }
+    const names = (await readChanges(opened.database)).map(({ change }) => change);
+    expect(names).toEqual(['entity.ended', 'sync.failed', 'sync.failed']);
   });
 
   it('that stops the entity ends its waiting run as well: Lean is not asked again, nor the application told twice', async () => {

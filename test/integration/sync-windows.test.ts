@@ -14,7 +14,13 @@ import { comparedTablesSql, expectedTables } from '../simulator/expected-tables.
 import { startLeanServer } from '../simulator/lean-server.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { testPki } from '../support/pki.ts';
-import { clearSyncTables, createSyncParts, pageOf, readTransactions } from '../support/sync-parts.ts';
+import {
+  clearSyncTables,
+  createSyncParts,
+  pageOf,
+  readChanges,
+  readTransactions,
+} from '../support/sync-parts.ts';
 import { account, entityId, transaction } from '../support/sync-records.ts';
 import { testKeyRing } from '../support/worker-parts.ts';
 
@@ -98,6 +104,20 @@ describe('a later sync', () => {
     expect(await gone()).toEqual(['m05-05']);
     await sync({ reason: 'requested', fullHistory: true });
     expect(await gone()).toEqual(['m04-03', 'm05-05']);
+  });
+
+  it('tells which days it has asked for, with what has come of them', async () => {
+    const { sync, change } = openLean();
+    await sync({});
+    const wanted = { ...later, window: { from: '2026-04-20', to: '2026-05-08' } };
+    change((held) => held.filter(({ transactionId }) => transactionId !== 'm05-05'));
+    await sync(wanted);
+    const changes = await readChanges(opened.database);
+    const told = changes.filter(({ change: name }) => name === 'transactions.updated');
+    expect(told.map(({ details }) => details)).toMatchObject([
+      ...Array.from({ length: 8 }, () => ({ inserted: 5, superseded: 0, from: null, to: null })),
+      { inserted: 0, changed: 0, superseded: 1, from: '2026-04-20', to: '2026-05-08' },
+    ]);
   });
 
   it('keeps to its days when the list starts over', async () => {

@@ -1,12 +1,11 @@
 // What the application reads: the newest balances by the documented order, booked payments and none twice, an overview
-// of accounts; by an index, and by a role that sees nothing else.
+// of accounts; by an index.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CanonicalBalance } from '../../src/core/canonical.ts';
 import type { Instant } from '../../src/core/instant.ts';
 import { upsertAccounts } from '../../src/store/account-store.ts';
 import { upsertBalances } from '../../src/store/balance-store.ts';
-import { grantViews } from '../../src/store/installation-store.ts';
 import { upsertTransactions } from '../../src/store/transaction-store.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { clearSyncTables } from '../support/sync-parts.ts';
@@ -257,40 +256,5 @@ describe('a view', () => {
     expect(plan).toMatch(
       /Index Scan using balances_pkey .*\n\s*Index Cond: \(\(entity_id = account.entity_id\) AND \(account_id = account.account_id\)/,
     );
-  });
-
-  it('has no sealed text, and the role of the application reads nothing but views', async () => {
-    const role = `reader_${test.schema}`;
-    const { db } = test.database;
-    await sql`create role ${sql.id(role)}`.execute(db);
-    try {
-      await sql`create view ${test.database.table('own_view')} as select * from ${test.database.table('identities')}`.execute(
-        db,
-      );
-      const views = await grantViews(test.database, role);
-      expect(views).toEqual(['account_overview', 'booked_transactions', 'change_feed', 'current_balances']);
-      const { rows } = await sql<{ name: string; readable: boolean }>`
-        select table_name as name, has_table_privilege(${role},
-          format('%I.%I', table_schema, table_name), 'select') as readable
-        from information_schema.tables where table_schema = ${test.schema}
-      `.execute(db);
-      expect(rows.length).toBeGreaterThan(views.length);
-      for (const { name, readable } of rows) expect(readable).toBe(views.includes(name));
-      const { rows: columns } = await sql<{ name: string }>`
-        select column_name as name from information_schema.columns
-        where table_schema = ${test.schema} and table_name = any (${views}::text[])
-          and (data_type = 'bytea' or column_name in ('raw', 'body', 'national_id', 'birth_date', 'email', 'phone'))
-      `.execute(db);
-      expect(columns).toEqual([]);
-      const read = await test.database.transaction(async (inside) => {
-        await sql`set local role ${sql.id(role)}`.execute(inside);
-        return (await sql`select * from ${test.database.table('account_overview')}`.execute(inside)).rows;
-      });
-      expect(read).toEqual([]);
-    } finally {
-      await sql`drop view if exists ${test.database.table('own_view')}`.execute(db);
-      await sql`drop owned by ${sql.id(role)}`.execute(db);
-      await sql`drop role ${sql.id(role)}`.execute(db);
-    }
   });
 });

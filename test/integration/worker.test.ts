@@ -75,7 +75,12 @@ describe('a worker', () => {
       });
       expect(world.readiness.report()).toEqual({
         ready: true,
-        checks: { queue: { ok: true }, database: { ok: true }, 'redis-settings': { ok: true } },
+        checks: {
+          installation: { ok: true },
+          queue: { ok: true },
+          database: { ok: true },
+          'redis-settings': { ok: true },
+        },
       });
       const outcomesOf = (queue: string) =>
         world?.lines.flatMap(({ event, fields }) =>

@@ -3,6 +3,8 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { AcceptanceRefused, runAcceptance } from './acceptance.ts';
+import { acceptanceHelp, printedEnvironment, readAcceptanceWish } from './acceptance-wish.ts';
 import { findEntity, type SimulatedCustomers, type SimulatedEntity } from './customers.ts';
 import { developmentIdentities, developmentSetup, type DevelopmentSetup } from './dev-certificates.ts';
 import {
@@ -40,14 +42,18 @@ ${storyNames.map((name) => `    ${name.padEnd(10)} ${storySummaries[name]}`).joi
   --target URL   where the webhooks go; default: the development service's own
   --help         this text
 
+  npm run simulate -- acceptance --target URL --database URL
+${acceptanceHelp}
+
 Certificates, the webhook secret and the app token are in ${path.join(dataDir, 'setup')}, made at the first start and shared with
 npm start. A story serves Lean's API itself while it runs, unless a simulator is serving already.
-Exit code 0 when everything ended as the story says, else 1.
+Exit code 0 when everything ended as the story says, else 1; acceptance: 2 when it could not begin.
 `;
 
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<number> {
+  if (args[0] === 'acceptance' && !args.includes('--help')) return accept(args.slice(1));
   const options = { help: { type: 'boolean' }, target: { type: 'string' } } as const;
   let parsed;
   try {
@@ -72,6 +78,22 @@ async function main(args: string[]): Promise<number> {
 function refuse(problem: string): number {
   console.error(`${problem}\n\n${help}`);
   return 1;
+}
+
+/** Exit code 0, 1 or 2. */
+async function accept(args: string[]): Promise<number> {
+  const setup = await developmentSetup(dataDir);
+  try {
+    const wish = readAcceptanceWish(args, setup);
+    if (wish !== null)
+      return await runAcceptance({ ...wish, setup, dataDir, say: (line) => console.log(line) });
+    console.log(printedEnvironment(setup));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof AcceptanceRefused)) throw error;
+    console.error(error.message);
+    return 2;
+  }
 }
 
 async function serveUntilStopped(setup: DevelopmentSetup, target: string): Promise<number> {

@@ -19,6 +19,8 @@ export interface BalancerOptions {
   readonly kind: BalancerKind;
   readonly pki: Pki;
   readonly receiverPort: number;
+  /** In the place of the README's block of that kind. */
+  readonly configuration?: string;
   /** Pieces of the README's text and what stands there instead; each piece must be there. */
   readonly changes?: readonly (readonly [text: string, instead: string])[];
 }
@@ -89,17 +91,17 @@ interface Writing extends BalancerOptions {
 }
 
 /** Writes the configuration; returns the arguments that run it in the foreground. */
-async function writeConfiguration({ kind, dir, port, receiverPort, changes }: Writing): Promise<string[]> {
+async function writeConfiguration({ kind, dir, port, receiverPort, ...given }: Writing): Promise<string[]> {
   const listens = kind === 'nginx' ? 'listen 443' : 'bind :443';
   const here: (readonly [string, string])[] = [
     [listens, `${listens.split(' ')[0]} 127.0.0.1:${port}`],
     ['10.0.0.20:8443', `127.0.0.1:${receiverPort}`],
     ...(kind === 'haproxy-tcp' ? [] : [['/etc/lean/', `${dir}/`] as const]),
-    ...(changes ?? []),
+    ...(given.changes ?? []),
   ];
-  let text = readmeConfiguration(kind);
+  let text = given.configuration ?? readmeConfiguration(kind);
   for (const [from, to] of here) {
-    if (!text.includes(from)) throw new Error(`the README's ${kind} block has no "${from}"`);
+    if (!text.includes(from)) throw new Error(`the configuration of ${kind} has no "${from}"`);
     text = text.replaceAll(from, to);
   }
   const file = path.join(dir, `${programs[kind]}.conf`);

@@ -19,6 +19,12 @@ import { receiverSettings, workerSettings, type DeploymentParts } from './deploy
 import { testPki, writePki, type Pki } from './pki.ts';
 import { runMigrate, startRole, type RoleProcess } from './processes.ts';
 
+/** One of several: with a journal of that name, and on the port that its settings say. */
+export interface ReceiverOptions {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
 export interface Deployment {
   readonly pki: Pki;
   readonly secret: string;
@@ -26,7 +32,7 @@ export interface Deployment {
   readonly database: TestDatabase;
   readonly lean: LeanServer;
   /** Resolves when it listens. The same journal and port every time; gives the webhook's address. */
-  startReceiver(): Promise<{ process: RoleProcess; url: string }>;
+  startReceiver(options?: ReceiverOptions): Promise<{ process: RoleProcess; url: string }>;
   startWorker(): Promise<RoleProcess>;
   /** Empties the Redis of this deployment, as an operator's slip would. */
   flushRedis(): Promise<void>;
@@ -34,6 +40,9 @@ export interface Deployment {
   tables(): Promise<Record<ComparedTable, ExpectedRow[]>>;
   close(): Promise<void>;
 }
+
+/** Four processes may start at one time, on a machine that has other things to do. */
+const startDeadlineMs = 120_000;
 
 export async function startDeployment(options: { customers: SimulatedCustomers }): Promise<Deployment> {
   const dir = await mkdtemp(path.join(tmpdir(), 'lean-deployment-'));
@@ -69,17 +78,17 @@ export async function startDeployment(options: { customers: SimulatedCustomers }
     redis,
     database,
     lean,
-    async startReceiver() {
-      const process = startRole('receiver', { ...receiverSettings(parts), PORT: port });
+    async startReceiver({ name, settings } = { name: 'journal', settings: {} }) {
+      const process = startRole('receiver', { ...receiverSettings(parts, name), PORT: port, ...settings });
       started.push(process);
-      const url = String((await process.line('listening'))['url']);
-      ({ port } = new URL(url));
+      const url = String((await process.line('listening', startDeadlineMs))['url']);
+      if (name === 'journal') ({ port } = new URL(url));
       return { process, url: new URL('/webhooks/lean', url).href };
     },
     async startWorker() {
       const process = startRole('worker', workerSettings(parts));
       started.push(process);
-      await process.line('listening');
+      await process.line('listening', startDeadlineMs);
       return process;
     },
     async flushRedis() {

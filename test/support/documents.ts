@@ -8,6 +8,8 @@ import {
   variablesTable,
   type Section,
 } from '../../src/config/env-document.ts';
+import { changesTable } from './change-documents.ts';
+import { alertsTable, metricsTable } from './metrics-document.ts';
 import { leanErrorsTable, leanEventsTable, sweepsTable, warningsTable } from './lean-documents.ts';
 
 interface GeneratedDocument {
@@ -41,6 +43,9 @@ const sections: readonly { readonly name: string; readonly contents: Contents }[
       ['failure-codes', failureCodesTable()],
       ['sweeps', sweepsTable()],
       ['warnings', warningsTable()],
+      ['changes', changesTable()],
+      ['alerts', alertsTable()],
+      ['metrics', metricsTable()],
     ],
   },
   {

@@ -5,6 +5,8 @@ export type EngineKind = 'real' | 'embedded';
 
 /** Set by test/run.ts; `auto` when vitest is started by hand. */
 export const enginesVariable = 'TEST_ENGINES';
+/** Set by test/run.ts to `1` when files that no engine reaches are left out. */
+export const engineTestsVariable = 'ENGINE_TESTS';
 
 export interface EngineChoice {
   readonly redis: { readonly kind: EngineKind; readonly url?: string; readonly words: string };

@@ -1,6 +1,10 @@
-// The last lines of a test run: which engines it used, what was skipped by name and why, and the counts.
+// The last lines of a test run: which engines it used, what was skipped by name or left out and why, and the counts.
+import { join } from 'node:path';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
-import { chooseEngines } from './engines-choice.ts';
+import { testFiles } from './engine-tests.ts';
+import { chooseEngines, engineTestsVariable } from './engines-choice.ts';
+
+const root = join(import.meta.dirname, '../..');
 
 export function createSummaryReporter(): Reporter {
   return {
@@ -15,6 +19,7 @@ export function createSummaryReporter(): Reporter {
         ...skipped.map(
           (test) => `skipped: ${test.module.relativeModuleId} > ${test.fullName} (${reason(test)})`,
         ),
+        ...(process.env[engineTestsVariable] === '1' ? [leftOut()] : []),
         `${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`,
       ];
       process.stdout.write(`${lines.join('\n')}\n`);
@@ -22,6 +27,12 @@ export function createSummaryReporter(): Reporter {
       if (passed + failed === 0) process.exitCode = 1;
     },
   };
+}
+
+/** What nobody may take for tested on these engines. */
+function leftOut(): string {
+  const { length } = testFiles(root).withoutEngines;
+  return `left out (--engine-tests): ${length} files that no engine reaches; they say the same on any`;
 }
 
 /** A test that never ended counts as failed, and so does a file that could not be loaded. */

@@ -13,7 +13,7 @@ import {
   type BrokerRequest,
   type EngineSignal,
 } from './engines-broker.ts';
-import { sharedPgliteDialect } from './engines-pglite.ts';
+import { sharedPgliteDialect, takePreparedSchema } from './engines-pglite.ts';
 import { forgetKeys } from './redis-keys.ts';
 
 const broker = inject('enginesBroker');
@@ -66,10 +66,11 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A random schema, migrated unless `migrated` is false, in the shared Postgres, or an embedded database of its own. */
+/** A schema nobody else has, migrated unless `migrated` is false, in the shared Postgres or the file's own PGlite. */
 export async function openTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
-  const schema = `test_${randomBytes(6).toString('hex')}`;
   const { postgres } = shared;
+  const prepared = migrated && postgres.kind === 'embedded' ? takePreparedSchema() : undefined;
+  const schema = prepared ?? `test_${randomBytes(6).toString('hex')}`;
   const { url } = postgres;
   const database = openDatabase({
     schema,
@@ -83,7 +84,7 @@ export async function openTestDatabase({ migrated = true } = {}): Promise<TestDa
             onIdleError: () => undefined,
           }),
   });
-  if (migrated) await migrateBesideOthers(database);
+  if (migrated && prepared === undefined) await migrate(database);
   return {
     database,
     url,
@@ -94,23 +95,6 @@ export async function openTestDatabase({ migrated = true } = {}): Promise<TestDa
       await database.close();
     },
   };
-}
-
-/** A schema, a table or a column that was there when the look began. */
-const vanishedCodes: ReadonlySet<unknown> = new Set(['3F000', '42P01', '42703']);
-
-/** kysely looks at the tables of every schema, and stumbles over one that another file drops in that moment. */
-async function migrateBesideOthers(database: Database): Promise<void> {
-  const attempts = 5;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return void (await migrate(database));
-    } catch (error) {
-      const cause = error instanceof Error ? error.cause : undefined;
-      const vanished = cause instanceof Error && 'code' in cause && vanishedCodes.has(cause.code);
-      if (!vanished || attempt === attempts) throw error;
-    }
-  }
 }
 
 export interface PrivateEngine {

@@ -72,16 +72,14 @@ export function leanErrorsTable(): string {
   return sections.join('\n\n');
 }
 
-const toldBy = '`entity.action_required` tells the application';
-
 function deedOf({ code, action, retryClass }: Judged): string {
   switch (action) {
     case 'retry':
       return `Asked again: ${scheduleOf(retryClass ?? 'lean_server')}`;
     case 'stop_entity':
       return code === 'LEAN_ENTITY_UNKNOWN'
-        ? `The entity is \`ended\` and nothing more is fetched for it; ${toldBy}`
-        : `The entity is \`action_required\` and nothing more is fetched for it until its customer has acted; ${toldBy}, with the reconnect id where Lean gave one`;
+        ? 'The entity is `ended` and nothing more is fetched for it; `entity.ended` tells the application, once'
+        : 'The entity is `action_required` and nothing more is fetched for it until its customer has acted; `entity.action_required` tells the application, with the reconnect id where Lean gave one';
     case 'stop_alert':
       return `Somebody here must act, so it is an \`error\` in the log; asked again all the same: ${scheduleOf('lean_refusal')}`;
     case 'give_up':

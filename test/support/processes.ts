@@ -99,7 +99,8 @@ export function startProcess({ command, cwd, env, uid }: ProcessOptions): RolePr
             reject(new Error(`${args.at(-1)} never said "${msg}": ${why}\n${stderr}${tail(lines)}`)),
           );
         };
-        const timer = setTimeout(() => fail('deadline passed'), deadlineMs);
+        // What was written in time and only not read yet, because everybody was busy, counts.
+        const timer = setTimeout(() => setImmediate(() => fail('deadline passed')), deadlineMs);
         waiting.add(look);
         void exited.then(({ code }) => fail(`it ended with ${code}`));
         look();

@@ -22,7 +22,7 @@ import { engines, openTestDatabase, uniquePrefix, type TestDatabase } from './en
 import { testPki, writePki } from './pki.ts';
 import { createRecordingLogger, type RecordedLine } from './silent-logger.ts';
 
-const appToken = 'app-token-of-tests';
+const appTokenOfTests = 'app-token-of-tests';
 const payloadKey = Buffer.alloc(32, 7).toString('base64');
 
 export interface WorkerWorld {
@@ -56,10 +56,15 @@ interface WorldOptions {
   readonly lean?: Partial<LeanServerOptions>;
   /** Between two looks at what sweeps have to do. */
   readonly sweepEveryMs?: number;
+  /** Which Lean application's it is; that of all tests when left out. */
+  readonly appToken?: string;
+  /** The sandbox when left out. */
+  readonly environment?: 'sandbox' | 'production';
 }
 
 export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWorld> {
   const { customers, redisUrl, databaseUrl, env: changes, region = 'ae', sweepEveryMs } = options;
+  const { appToken = appTokenOfTests, environment = 'sandbox' } = options;
   const test = databaseUrl === undefined ? await openTestDatabase() : await openPrivateDatabase(databaseUrl);
   const dir = await mkdtemp(path.join(tmpdir(), 'worker-'));
   const pki = await testPki();
@@ -75,7 +80,7 @@ export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWo
   const url = redisUrl ?? engines.redisUrl;
   const prefix = uniquePrefix();
   const env = {
-    LEAN_ENVIRONMENT: 'sandbox',
+    LEAN_ENVIRONMENT: environment,
     LEAN_REGION: region,
     LEAN_APP_TOKEN: appToken,
     LEAN_API_URL: lean.url,
@@ -93,7 +98,7 @@ export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWo
     EVENT_KEY_KEEP_DAYS: '3650',
     ...changes,
   };
-  await stampInstallation(test.database, { environment: 'sandbox', region, appToken });
+  await stampInstallation(test.database, { environment, region, appToken });
   const intake = openIntakeQueue({ url, prefix });
   const readiness = createReadiness();
   const metrics = createMetrics({ processMetrics: false });

@@ -12,6 +12,7 @@ import { createLeanJob } from '../../src/worker/lean-job.ts';
 import { createStepBack } from '../../src/worker/step-back.ts';
 import { planSweeps } from '../../src/worker/sweep-plan.ts';
 import type { SweepDeps } from '../../src/worker/sweep-parts.ts';
+import { takeUpRequests } from '../../src/worker/request-timer.ts';
 import { look } from '../../src/worker/sweep-timer.ts';
 import { ensureSweeps } from '../../src/store/sweep-store.ts';
 import type { z } from 'zod';
@@ -87,7 +88,10 @@ export function createSweepParts(
   });
   const run = (job: SyncQueueJob) =>
     handle({ id: job.id, data: job.data, attempt: 1, attempts: 10 }, new AbortController().signal);
-  const lookOnce = () => look({ database, syncQueue, plan, staleMs, logger, metrics });
+  async function lookOnce(): Promise<void> {
+    await look({ database, syncQueue, plan, staleMs, logger });
+    await takeUpRequests({ database, syncQueue, logger, metrics });
+  }
   return {
     lean,
     lines,

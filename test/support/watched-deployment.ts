@@ -21,6 +21,7 @@ export interface DeploymentSecrets {
   readonly redisPassword: string;
   /** Base64 of 32 bytes. */
   readonly payloadKey: string;
+  readonly opsToken: string;
 }
 
 type Settings = Readonly<Record<string, string>>;
@@ -59,6 +60,7 @@ export function randomSecrets(): DeploymentSecrets {
     databasePassword: secret(),
     redisPassword: secret(),
     payloadKey: randomBytes(32).toString('base64'),
+    opsToken: secret(),
   };
 }
 

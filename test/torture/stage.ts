@@ -255,6 +255,9 @@ function createMember(
           return await listening();
         } catch (error) {
           if (performance.now() > deadline) throw error;
+          // It may be late and not dead, and two of one name keep each other out.
+          process.kill('SIGKILL');
+          await process.exited;
           await delay(startAgainAfterMs);
         }
       }

@@ -15,7 +15,6 @@ import { leanErrorRows } from '../../src/lean/lean-failures.ts';
 import { opsCommandNames } from '../../src/operations/ops-command.ts';
 import { eventTypes } from '../../src/worker/event-dispatch.ts';
 import { listedEventTypes } from '../simulator/event-log.ts';
-import { storyNames } from '../simulator/stories.ts';
 import { generatedDocuments } from '../support/documents.ts';
 import { leanErrorsTable, sweepsTable } from '../support/lean-documents.ts';
 
@@ -114,11 +113,9 @@ describe('what people are told to type', () => {
     for (const name of names) expect(scripts).toHaveProperty([name ?? '']);
   });
 
-  it('names only commands and stories that exist', () => {
+  it('names only commands that exist', () => {
     for (const [, name] of told.matchAll(/npm run ops -- ([a-z-]+)/g))
       expect(opsCommandNames).toContain(name);
-    for (const [, name] of told.matchAll(/npm run simulate -- ([a-z-]+)/g))
-      expect(storyNames).toContain(name);
   });
 
   it('gives every variable that the compose file demands', () => {
