@@ -1,4 +1,4 @@
-// The last lines of a test run: which engines it used, what was skipped by name or left out and why, and the counts.
+// The last lines of a test run: which engines it used, what was skipped by name, left out or tried twice and why, and the counts.
 import { join } from 'node:path';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { testFiles } from './engine-tests.ts';
@@ -19,6 +19,9 @@ export function createSummaryReporter(): Reporter {
         ...skipped.map(
           (test) => `skipped: ${test.module.relativeModuleId} > ${test.fullName} (${reason(test)})`,
         ),
+        ...cases
+          .filter((test) => (test.diagnostic()?.retryCount ?? 0) > 0)
+          .map((test) => `second try: ${test.module.relativeModuleId} > ${test.fullName} (was late)`),
         ...(process.env[engineTestsVariable] === '1' ? [leftOut()] : []),
         `${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`,
       ];
