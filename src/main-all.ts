@@ -9,7 +9,7 @@ import { createOpened, type Opened } from './core/opened.ts';
 import { runOpsCommand } from './operations/ops-command.ts';
 import { runRole, type RoleContext, type RunningRole } from './operations/run-role.ts';
 import { startReceiver } from './receiver/start-receiver.ts';
-import { stampInstallation } from './store/installation-store.ts';
+import { refuseAnothers, stampInstallation } from './store/installation-store.ts';
 import { migrate } from './store/migrate.ts';
 import { startWorker } from './worker/start-worker.ts';
 
@@ -52,6 +52,7 @@ async function startAll(context: RoleContext<'all'>): Promise<RunningRole> {
         argv,
         config,
         database,
+        onRowsOnly: true,
         databaseUrl: undefined,
         schema: config.DATABASE_SCHEMA,
         developmentSocket: '',
@@ -82,8 +83,10 @@ interface Starting {
 async function startRoles({ context, engines, opened }: Starting): Promise<string> {
   const { database, redisUrl } = engines;
   const { LEAN_ENVIRONMENT: environment, LEAN_REGION: region, LEAN_APP_TOKEN: appToken } = context.config;
+  const facts = { environment, region, appToken };
+  await refuseAnothers(database, facts);
   await migrate(database);
-  await stampInstallation(database, { environment, region, appToken });
+  await stampInstallation(database, facts);
   const config = { ...context.config, REDIS_URL: redisUrl };
   const hasEmbeddedRedis = context.config.REDIS_URL === undefined;
   context.useEngines({ redisUrl, database });

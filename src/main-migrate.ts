@@ -3,7 +3,7 @@ import { AppError } from './core/app-error.ts';
 import { loadConfig, type Config } from './config/load-config.ts';
 import { openDatabase, postgresDialect } from './store/database.ts';
 import { giveGrants, planGrants, possibleGrants, type GrantsPlan } from './store/grants.ts';
-import { stampInstallation } from './store/installation-store.ts';
+import { refuseAnothers, stampInstallation } from './store/installation-store.ts';
 import { migrate, printMigrations } from './store/migrate.ts';
 
 /** Building an index of a large table takes as long as it takes. */
@@ -22,7 +22,12 @@ try {
 
 type MigrateConfig = Pick<
   Config,
-  'DATABASE_SCHEMA' | 'DATABASE_URL' | 'MIGRATION_DATABASE_URL' | 'DATABASE_READER_ROLE' | 'DATABASE_APP_ROLE'
+  | 'LEAN_ENVIRONMENT'
+  | 'DATABASE_SCHEMA'
+  | 'DATABASE_URL'
+  | 'MIGRATION_DATABASE_URL'
+  | 'DATABASE_READER_ROLE'
+  | 'DATABASE_APP_ROLE'
 >;
 
 function printSql(): void {
@@ -58,19 +63,23 @@ async function bringUpToDate(): Promise<void> {
   const database = openDatabase({ dialect, schema });
   try {
     const { grants, impossible } = await possibleGrants(database, plannedGrants(config));
-    const names = await migrate(database);
-    say(names.length === 0 ? `schema ${schema} is up to date` : `schema ${schema}: ran ${names.join(', ')}`);
-    const installationId = await stampInstallation(database, {
+    const facts = {
       environment: config.LEAN_ENVIRONMENT,
       region: config.LEAN_REGION,
       appToken: config.LEAN_APP_TOKEN,
-    });
+    };
+    await refuseAnothers(database, facts);
+    const names = await migrate(database);
+    say(names.length === 0 ? `schema ${schema} is up to date` : `schema ${schema}: ran ${names.join(', ')}`);
+    const installationId = await stampInstallation(database, facts);
     say(`installation ${installationId} (${config.LEAN_ENVIRONMENT}, ${config.LEAN_REGION})`);
     for (const one of grants) {
       await giveGrants(database, one);
       say(`role ${one.role} may ${one.told}`);
     }
     for (const { role, told } of impossible) say(`there is no role ${role}, which could ${told}`);
+    if (isProduction(config) && config.DATABASE_APP_ROLE === undefined)
+      say('no role may ask for anything: in production only the one that DATABASE_APP_ROLE names');
   } finally {
     await database.close();
   }
@@ -80,8 +89,13 @@ function plannedGrants(config: MigrateConfig): GrantsPlan {
   return planGrants(config.DATABASE_SCHEMA, {
     readerRole: config.DATABASE_READER_ROLE,
     appRole: config.DATABASE_APP_ROLE,
+    isProduction: isProduction(config),
     workerRole: workerRoleOf(config),
   });
+}
+
+function isProduction({ LEAN_ENVIRONMENT: environment }: Pick<MigrateConfig, 'LEAN_ENVIRONMENT'>): boolean {
+  return environment === 'production';
 }
 
 /** Null where workers come as whoever migrates. */

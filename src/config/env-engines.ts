@@ -78,6 +78,6 @@ export const databaseVariables = {
     workedOut: 'lean_app',
     describe:
       "The application's role, which `npm run migrate` lets ask for something: a refresh, a sync, an erasure. " +
-      'Where it is not set and there is no such role, nobody may.',
+      'With `LEAN_ENVIRONMENT=production` nothing is assumed: where it is not set, nobody may.',
   }),
 };

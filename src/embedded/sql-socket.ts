@@ -1,6 +1,6 @@
 // Lets `npm run ops` reach a running `npm start` whose database lives inside its process: a Unix socket in the project's
 // own folder, for its owner alone. One JSON line asks for rows, read-only, or for an operator's command to be run there.
-import { chmodSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -43,9 +43,11 @@ export async function startSqlSocket(options: SqlSocketOptions): Promise<{ close
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
+    // Nobody else's from its first moment on: the folder it lies in is open to others.
+    const mask = process.umask(0o177);
     server.listen(path, resolve);
+    process.umask(mask);
   });
-  chmodSync(path, 0o600);
   return {
     close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -61,7 +63,9 @@ function serve(socket: Socket, options: SqlSocketOptions): void {
   socket.on('error', () => socket.destroy());
   socket.once('close', () => stop.abort());
   let isAsked = false;
-  createInterface({ input: socket }).on('line', (line) => {
+  const lines = createInterface({ input: socket });
+  lines.on('error', () => undefined); // The socket's own, told once more: unheard it would end the process.
+  lines.on('line', (line) => {
     if (isAsked) {
       stop.abort();
       return;
@@ -75,7 +79,12 @@ async function reply(socket: Socket, question: Omit<Question, 'say'>): Promise<v
   const say = (answered: unknown) => {
     if (socket.writable) socket.write(`${JSON.stringify(answered)}\n`);
   };
-  say(await answer({ ...question, say }));
+  const last = await answer({ ...question, say });
+  try {
+    say(last);
+  } catch {
+    say({ error: 'this has values that cannot be shown' });
+  }
   socket.end();
 }
 

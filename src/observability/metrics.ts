@@ -207,7 +207,7 @@ function workerMetrics(registry: Registry) {
     }),
     requests: new Counter({
       name: 'lean_requests_total',
-      help: 'What became of what the application asked for, by kind: picked_up, later, given_back, done, failed.',
+      help: 'What became of what the application asked for, by outcome: picked_up, later, given_back, done, failed.',
       labelNames: ['kind', 'outcome'],
       registers,
     }),

@@ -120,8 +120,9 @@ async function makeDue(
   executor: Executor,
   sweeps: readonly SweepProgress[],
 ): Promise<void> {
-  await askAgainBeforeFirstRefresh(database, executor, { limit: askedAgainAtOnce });
+  // In this order, as a sweep itself: the sweeps, then entities.
   for (const { sweep } of sweeps) await makeSweepDue(executor, sweep);
+  await askAgainBeforeFirstRefresh(database, executor, { limit: askedAgainAtOnce });
 }
 
 /** Says only what has changed. */

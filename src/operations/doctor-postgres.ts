@@ -59,7 +59,7 @@ function dialectOf(url: string, statementTimeoutMs: number) {
 async function look(config: Config, { database, compare, isWrong }: LookInside): Promise<DoctorFinding[]> {
   const facts = await readDatabaseFacts(database);
   const found = [judgeWrites(facts)];
-  if (facts.hasTables || facts.isBlind) found.push(judgeRights(facts, database.schema));
+  if (facts.hasTables || facts.isBlind) found.push(judgeRights(facts));
   if (facts.isBlind) return found;
   const schema = await judgeSchema(config, database);
   found.push(schema);
@@ -105,7 +105,7 @@ async function judgeSchema(config: Config, database: Database): Promise<DoctorFi
   }
 }
 
-export function judgeRights({ role, lacking, excess }: DatabaseFacts, schema: string): DoctorFinding {
+export function judgeRights({ role, lacking, excess }: DatabaseFacts): DoctorFinding {
   const check = 'postgres rights';
   if (lacking.length > 0) {
     const shown = lacking.slice(0, 5).join(', ');
@@ -113,14 +113,14 @@ export function judgeRights({ role, lacking, excess }: DatabaseFacts, schema: st
     return problem(check, {
       message: `${role} lacks ${shown}${more}`,
       cure:
-        `As the owner: grant usage on schema ${schema} to ${role}; ` +
-        `grant select, insert, update, delete on all tables in schema ${schema} to ${role};`,
+        'Run `npm run migrate` with MIGRATION_DATABASE_URL, as the owner, beside DATABASE_URL: it grants them. ' +
+        'With `-- --print` its SQL ends with the grants.',
     });
   }
   if (excess.length === 0) return ok(check, `${role} may read and write rows and nothing more`);
   return warning(check, {
     message: `${role} ${excess.join(', and ')}: more than a worker needs`,
-    cure: 'Give workers a role of their own with select, insert, update and delete; keep the owner for `migrate`.',
+    cure: 'Give workers a role of their own in DATABASE_URL, keep the owner for MIGRATION_DATABASE_URL, and run `npm run migrate`.',
   });
 }
 

@@ -22,6 +22,8 @@ import { runInDevelopment, type DevelopmentQuestion } from './ops-development.ts
 
 export interface OpsOptions extends OperatorContext {
   readonly argv: readonly string[];
+  /** Where others ask a running `npm start`: what reaches beyond the rows is refused. */
+  readonly onRowsOnly?: boolean;
 }
 
 const commands: CommandGroup = {
@@ -66,6 +68,10 @@ export async function runOpsCommand(options: OpsOptions): Promise<number> {
   if (flags.has('help')) {
     write(helpText(found.command));
     return 0;
+  }
+  if (options.onRowsOnly === true && !commandsOnRows.has(found.command)) {
+    write('this command is not run inside npm start');
+    return 2;
   }
   const { configRefusal } = options;
   if (configRefusal !== undefined && found.command.runsOnBrokenConfig !== true) throw configRefusal;

@@ -33,7 +33,9 @@ export async function sqlOverPostgres(options: {
 
 /** Asks a running `npm start` over its socket. Throws SQL_REFUSED and DEVELOPMENT_NOT_RUNNING. */
 export async function sqlOverSocket(path: string, text: string): Promise<QueryRow[]> {
-  const reply = replySchema.parse(JSON.parse(await roundTrip(path, `${JSON.stringify({ sql: text })}\n`)));
+  const answered = await roundTrip(path, `${JSON.stringify({ sql: text })}\n`);
+  if (answered === '') throw new AppError('DEVELOPMENT_NOT_RUNNING', 'npm start ended before it answered');
+  const reply = replySchema.parse(JSON.parse(answered));
   if ('error' in reply) throw new AppError('SQL_REFUSED', reply.error);
   return reply.rows;
 }

@@ -145,7 +145,13 @@ export function concludedFlow(counts: readonly ConcludedCount[], now: Date): Htm
       ?.count ?? 0;
   const slotsOf = (what: ConcludedCount['what'], states: readonly string[]) =>
     starts.map((startsMs) => ({ startsMs, numbers: states.map((state) => numberOf(what, state, startsMs)) }));
-  const isCut = sum(counts.map((one) => one.count)) >= countLimit;
+  const countOf = (what: ConcludedCount['what'], state?: string) =>
+    sum(
+      counts.filter((one) => one.what === what && (state ?? one.state) === one.state).map((one) => one.count),
+    );
+  // As the limit is set: to the events of one state, and to all syncs.
+  const isCut =
+    eventStates.some((state) => countOf('events', state) >= countLimit) || countOf('syncs') >= countLimit;
   return html`<div class="pair">
       ${flowTable({
         caption: 'Events concluded by all workers',

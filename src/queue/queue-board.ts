@@ -17,6 +17,9 @@ const shownStates = [
   STATUSES.completed,
 ] as const;
 
+/** Jobs of one page, whatever it asks for: they are loaded into the process that takes webhooks. */
+const pageLimit = 100;
+
 export interface QueueBoard {
   /** Once, as soon as it is known where Redis is; there are no queues to be seen before. */
   connect(options: QueueOptions): void;
@@ -98,9 +101,9 @@ class SeenOnly extends BaseAdapter {
     return job && seenJob(job);
   }
 
-  async getJobs(states: JobStatus[], start?: number, end?: number) {
+  async getJobs(states: JobStatus[], start = 0, end = Infinity) {
     const shown = shownStates.filter((state) => states.includes(state));
-    const jobs = await this.#queue.getJobs(shown, start, end);
+    const jobs = await this.#queue.getJobs(shown, start, Math.min(end, start + pageLimit - 1));
     // One may have gone between its place in the list and its data.
     return jobs.flatMap((job) => (job ? [seenJob(job)] : []));
   }

@@ -1,5 +1,5 @@
 // The change feed: rows written together with what they tell of, numbered after commit. A position, once given,
-// never changes and never comes before one that a reader has already seen. Never a customer's data in `details`.
+// never changes, is never given again and never comes before one that a reader has already seen. Never a customer's data in `details`.
 import { sql } from 'kysely';
 import { checkedVersion, type ChangeName, type DetailsOf } from '../core/change-schemas.ts';
 import { tryLock } from './advisory-lock.ts';

@@ -56,8 +56,12 @@ export async function readDatabaseFacts({ db, schema }: Database): Promise<Datab
       (select count(*)::text from relations) as tables,
       (select count(*)::text from relations where is_own) as owned,
       (select count(*)::text from relations where not is_own and has_table_privilege(oid, 'TRUNCATE')) as truncated,
-      (select array_agg(relname || ' ' || lower(wish) order by relname, wish) from wanted
-        where not has_table_privilege(oid, wish)) as lacking
+      (select array_agg(missing order by missing) from (
+        select relname || ' ' || lower(wish) as missing from wanted where not has_table_privilege(oid, wish)
+        union all
+        select proname || ' execute' from pg_proc join own on pronamespace = own.oid
+        where proname = 'ask_for' and not has_function_privilege(pg_proc.oid, 'EXECUTE')
+      ) as every_missing) as lacking
   `.execute(db);
   const [row] = rows;
   if (row === undefined) throw new Error('Postgres does not describe itself');

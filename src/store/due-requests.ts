@@ -23,36 +23,54 @@ export interface TakenRequest {
   readonly askedNs: bigint;
 }
 
-/** The oldest that is due, by the database's clock, held until the transaction ends. */
-export async function takeRequest(
-  transaction: Executor,
-  kind: 'sync' | 'entity_removed',
-): Promise<TakenRequest | null> {
-  const row = await transaction
+export interface DueRequest {
+  readonly requestId: string;
+  readonly entityId: string;
+}
+
+/** The oldest that are due, by the database's clock. Held by nobody: the entity's lock comes first. */
+export async function dueRequests(
+  executor: Executor,
+  { kind, limit }: { readonly kind: 'sync' | 'entity_removed'; readonly limit: number },
+): Promise<DueRequest[]> {
+  const rows = await executor
     .selectFrom('requests')
-    .select(['request_id', 'entity_id', 'customer_id', 'full_history'])
-    .select(sql<bigint>`((extract(epoch from created_at) * 1000000)::bigint * 1000)::bigint`.as('asked_ns'))
+    .select(['request_id as requestId', 'entity_id as entityId'])
     .where('kind', '=', kind)
-    .where('entity_id', 'is not', null)
     .where('concluded_at', 'is', null)
     .where('due_at', '<=', sql<Date>`now()`)
     .orderBy('due_at')
     .orderBy('request_id')
-    .limit(1)
+    .limit(limit)
+    .execute();
+  return rows.flatMap(({ requestId, entityId }) => (entityId === null ? [] : [{ requestId, entityId }]));
+}
+
+/**
+ * Held until the transaction ends, which has the entity's lock already. Null when somebody else was faster, or holds it
+ * now: an application that has just joined it, and has not committed.
+ */
+export async function takeRequest(
+  transaction: Executor,
+  { requestId, entityId }: DueRequest,
+): Promise<TakenRequest | null> {
+  const row = await transaction
+    .selectFrom('requests')
+    .select(['customer_id as customerId', 'full_history as fullHistory'])
+    .select(sql<bigint>`((extract(epoch from created_at) * 1000000)::bigint * 1000)::bigint`.as('askedNs'))
+    .where('request_id', '=', requestId)
+    .where('concluded_at', 'is', null)
+    .where('due_at', '<=', sql<Date>`now()`)
     .forUpdate()
     .skipLocked()
     .executeTakeFirst();
-  if (row === undefined || row.entity_id === null) return null;
-  return {
-    requestId: row.request_id,
-    entityId: row.entity_id,
-    customerId: row.customer_id,
-    fullHistory: row.full_history,
-    askedNs: row.asked_ns,
-  };
+  return row === undefined ? null : { requestId, entityId, ...row };
 }
 
-/** Says whose turn it was for the first time: they are `running` from now on. */
+/**
+ * Says whose turn it was for the first time: they are `running` from now on. One that an application holds, having just
+ * joined it, is left for another time: nobody waits for it.
+ */
 export async function markTaken(
   transaction: Executor,
   requestIds: readonly string[],
@@ -61,8 +79,16 @@ export async function markTaken(
   const rows = await transaction
     .updateTable('requests')
     .set({ state: 'running', updated_at: sql`now()` })
-    .where('request_id', 'in', requestIds)
-    .where('state', '=', 'waiting')
+    .where('request_id', 'in', (build) =>
+      build
+        .selectFrom('requests')
+        .select('request_id')
+        .where('request_id', 'in', requestIds)
+        .where('state', '=', 'waiting')
+        .orderBy('request_id')
+        .forUpdate()
+        .skipLocked(),
+    )
     .returning('request_id')
     .execute();
   return rows.map(({ request_id: requestId }) => requestId);

@@ -12,6 +12,11 @@ export interface LockedEntity {
   readonly stateNs: bigint | null;
 }
 
+/** By its application, which has said so: until Lean tells of a newer connection nothing else changes it. */
+export function isRemoved(entity: Pick<LockedEntity, 'state' | 'reason'> | null): boolean {
+  return entity?.state === 'ended' && entity.reason === 'ENTITY_REMOVED';
+}
+
 /**
  * Held until the transaction ends; safe behind a transaction pooler. First the advisory lock, which covers an entity
  * that has no row yet: the other way round, who saw no row would hold what the one who writes it waits for. Then the

@@ -2,14 +2,15 @@
 // rows go, in small transactions. Repeating it, also after a crash between two of them, ends in the same tables.
 import { sql, type RawBuilder } from 'kysely';
 import { AppError } from '../core/app-error.ts';
-import type { Database, Executor } from './database.ts';
+import { readConnectedSince } from './connected-since.ts';
+import type { Database, Executor, TablesTransaction } from './database.ts';
 import { lockEntity } from './entity-lock.ts';
 import { beginErasure, readDigest, recordErasures, type Subject } from './erasure-store.ts';
 import { extendOperatorLog, writeOperatorLog } from './operator-log-store.ts';
 
 export interface EraseCustomer {
   readonly customerId: string;
-  /** What is dated before this, or at it, stays erased even when the customer connects anew. */
+  /** When it was wished. What is dated before this, or at it, stays erased; a connection made since then stays. */
   readonly now: Date;
   /** Of one transaction; 2,000 when left out. */
   readonly rowsPerTransaction?: number;
@@ -60,20 +61,26 @@ export async function eraseCustomer(database: Database, options: EraseCustomer):
     rowsPerTransaction = defaultRowsPerTransaction,
     onProgress = () => undefined,
   } = options;
-  const { entityIds, logId } = await recordWho(database, options);
+  const recorded = await recordWho(database, options);
+  const { entityIds, logId } = recorded;
   const rows = new Map<string, number>();
+  const count = (table: string, deleted: number) => rows.set(table, (rows.get(table) ?? 0) + deleted);
+  const tell = () => onProgress([...rows.values()].reduce((sum, deleted) => sum + deleted, 0));
   const erase = async ({ table, condition }: Deletion, entityId: string | null) => {
     const deletion = { table, entityId, condition, logId, limit: rowsPerTransaction };
     await deleteAll(database, deletion, async (deleted) => {
-      rows.set(table, (rows.get(table) ?? 0) + deleted);
-      await onProgress([...rows.values()].reduce((sum, count) => sum + count, 0));
+      count(table, deleted);
+      await tell();
     });
   };
   for (const entityId of entityIds) {
     await endRuns(database, entityId);
-    for (const deletion of ofEntity(database, entityId)) await erase(deletion, entityId);
+    const deletions = ofEntity(database, entityId);
+    for (const deletion of deletions) if (deletion.table !== 'entities') await erase(deletion, entityId);
+    await deleteRest(database, { entityId, deletions, logId }, count);
+    await tell();
   }
-  for (const deletion of ofCustomer(customerId)) await erase(deletion, null);
+  for (const deletion of ofCustomer(database, customerId, recorded)) await erase(deletion, null);
   return { entities: entityIds.length, rows: Object.fromEntries(rows) };
 }
 
@@ -82,7 +89,7 @@ export async function previewErasure(database: Database, customerId: string): Pr
   const entityIds = await entitiesOf(database, database.db, customerId);
   const deletions = [
     ...entityIds.flatMap((entityId) => ofEntity(database, entityId)),
-    ...ofCustomer(customerId),
+    ...ofCustomer(database, customerId, { entityIds, lifting: null }),
   ];
   const rows: Record<string, number> = {};
   for (const table of erasedTables) {
@@ -102,7 +109,14 @@ export async function previewErasure(database: Database, customerId: string): Pr
 
 interface Recorded {
   readonly entityIds: readonly string[];
+  /** By what the time is found at which a new connection was first heard of; null: none counts. */
+  readonly lifting: Lifting | null;
   readonly logId: bigint | null;
+}
+
+interface Lifting {
+  readonly customerHmac: string;
+  readonly wishedAt: Date;
 }
 
 /** From its commit on, whatever arrives for them is dropped. */
@@ -116,31 +130,36 @@ async function recordWho(
     if (digest === null) {
       throw new AppError('SCHEMA_OUTDATED', `schema ${database.schema} was migrated but not stamped`);
     }
-    const entityIds = await entitiesOf(database, transaction, customerId);
+    const customerHmac = digest('customer', customerId);
+    const known = await entitiesOf(database, transaction, customerId);
+    const candidates = { entityIds: known, wishedAt: now, customerHmac };
+    const anew = await readConnectedSince(database, transaction, candidates);
+    const entityIds = known.filter((id) => !anew.entityIds.has(id));
+    const lifting = { customerHmac, wishedAt: now };
     const results = await transaction
       .selectFrom('pending_results')
       .select('results_id')
       .where((build) =>
         build.or([
-          build('customer_id', '=', customerId),
+          build.and([build('customer_id', '=', customerId), build('entity_id', 'is', null)]),
           ...(entityIds.length > 0 ? [build('entity_id', 'in', entityIds)] : []),
         ]),
       )
       .execute();
     const subjects: Subject[] = [
-      { kind: 'customer', id: customerId },
+      { kind: 'customer', id: customerId, liftedAt: anew.heardAt },
       ...entityIds.map((id) => ({ kind: 'entity', id }) as const),
       ...results.map(({ results_id: id }) => ({ kind: 'results', id }) as const),
     ];
     await recordErasures(transaction, { subjects, digest, now });
-    if (operator === undefined) return { entityIds, logId: null };
+    if (operator === undefined) return { entityIds, lifting, logId: null };
     const details = {
       entities: entityIds.length,
-      customer_hmac: digest('customer', customerId),
+      customer_hmac: customerHmac,
       ...(requestId !== undefined && { requestId }),
     };
     const logId = await writeOperatorLog(transaction, { operator, command: 'erase', affected: 0, details });
-    return { entityIds, logId };
+    return { entityIds, lifting, logId };
   });
 }
 
@@ -208,14 +227,62 @@ function ofEntity(database: Database, entityId: string): Deletion[] {
   ];
 }
 
-/** What names the customer and no entity. The wish to be erased is what an interrupted erasure goes on by. */
-function ofCustomer(customerId: string): Deletion[] {
-  const condition = sql`customer_id = ${customerId}`;
+/**
+ * What names the customer and no entity, unless it came with a new connection; and what was written for one of their
+ * entities while that was erased. The wish to be erased is what an interrupted erasure goes on by.
+ */
+function ofCustomer(
+  database: Database,
+  customerId: string,
+  { entityIds, lifting }: Pick<Recorded, 'entityIds' | 'lifting'>,
+): Deletion[] {
   const tables = ['webhook_events', 'pending_results', 'consents', 'requests', 'changes'];
-  return tables.map((table) => ({
-    table,
-    condition: table === 'requests' ? sql`${condition} and kind <> 'erase'` : condition,
-  }));
+  return tables.map((table) => {
+    const isNamed = sql`customer_id = ${customerId} and entity_id is null`;
+    const isOld = lifting === null ? sql`true` : cameBefore(database, table, lifting);
+    const condition = sql`(entity_id = any(${entityIds}::text[]) or (${isNamed} and ${isOld}))`;
+    return { table, condition: table === 'requests' ? sql`${condition} and kind <> 'erase'` : condition };
+  });
+}
+
+function cameBefore(database: Database, table: string, { customerHmac, wishedAt }: Lifting) {
+  const liftedAt = sql`select lifted_at from ${database.table('erasures')} where subject_hmac = ${customerHmac}`;
+  const isBefore = sql`created_at < coalesce((${liftedAt}), 'infinity')`;
+  if (table !== 'webhook_events') return isBefore;
+  return sql`(${isBefore} or occurred_at <= ${wishedAt.toISOString()}::timestamptz)`;
+}
+
+interface DeleteRest {
+  readonly entityId: string;
+  readonly deletions: readonly Deletion[];
+  readonly logId: bigint | null;
+}
+
+/**
+ * The entity's own row, and in the same transaction the little that was written while the other tables were gone through:
+ * whoever writes for an entity has its lock, and writes nothing where it has no row.
+ */
+async function deleteRest(
+  database: Database,
+  { entityId, deletions, logId }: DeleteRest,
+  onDeleted: (table: string, rows: number) => void,
+): Promise<void> {
+  const deleted = await database.transaction(async (transaction) => {
+    await lockEntity(database, transaction, entityId);
+    const counts: [table: string, rows: number][] = [];
+    for (const { table, condition } of deletions) {
+      counts.push([table, await deleteRows(transaction, sql`${database.table(table)} where ${condition}`)]);
+    }
+    const affected = counts.reduce((sum, [, rows]) => sum + rows, 0);
+    if (logId !== null && affected > 0) await extendOperatorLog(transaction, { logId, affected });
+    return counts;
+  });
+  for (const [table, rows] of deleted) onDeleted(table, rows);
+}
+
+async function deleteRows(transaction: TablesTransaction, which: RawBuilder<unknown>): Promise<number> {
+  const { numAffectedRows = 0n } = await sql`delete from ${which}`.execute(transaction);
+  return Number(numAffectedRows);
 }
 
 interface DeleteAll extends Deletion {
@@ -233,12 +300,9 @@ async function deleteAll(
   for (let transactions = 0; transactions < transactionsLimit; transactions += 1) {
     const rows = await database.transaction(async (transaction) => {
       if (entityId !== null) await lockEntity(database, transaction, entityId);
-      const { numAffectedRows = 0n } = await sql`
-        delete from ${database.table(table)} where ctid = any (array(
-          select ctid from ${database.table(table)} where ${condition} limit ${limit}
-        ))
-      `.execute(transaction);
-      const affected = Number(numAffectedRows);
+      const some = sql`select ctid from ${database.table(table)} where ${condition} limit ${limit}`;
+      const which = sql`${database.table(table)} where ctid = any (array(${some}))`;
+      const affected = await deleteRows(transaction, which);
       if (logId !== null && affected > 0) await extendOperatorLog(transaction, { logId, affected });
       return affected;
     });

@@ -199,9 +199,14 @@ export async function isEntityErased(executor: Executor, entityId: string): Prom
 export interface Subject {
   readonly kind: SubjectKind;
   readonly id: string;
+  /** When a connection made after the erasure was first heard of, where that is known already. */
+  readonly liftedAt?: Date | null;
 }
 
-/** Part of the transaction that has called beginErasure. A repeat moves the time forward and takes back a lift. */
+/**
+ * Part of the transaction that has called beginErasure. A later one moves the time forward and takes back a lift; the same
+ * one again leaves both as they are.
+ */
 export async function recordErasures(
   executor: Executor,
   {
@@ -211,10 +216,11 @@ export async function recordErasures(
   }: { readonly subjects: readonly Subject[]; readonly digest: Digest; readonly now: Date },
 ): Promise<void> {
   for (let from = 0; from < subjects.length; from += subjectsPerStatement) {
-    const rows = subjects.slice(from, from + subjectsPerStatement).map(({ kind, id }) => ({
+    const rows = subjects.slice(from, from + subjectsPerStatement).map(({ kind, id, liftedAt }) => ({
       subject_hmac: digest(kind, id),
       kind,
       erased_at: now.toISOString(),
+      lifted_at: liftedAt?.toISOString() ?? null,
     }));
     await executor
       .insertInto('erasures')
@@ -222,7 +228,8 @@ export async function recordErasures(
       .onConflict((conflict) =>
         conflict.column('subject_hmac').doUpdateSet({
           erased_at: sql`greatest(erasures.erased_at, excluded.erased_at)`,
-          lifted_at: null,
+          lifted_at: sql`case when excluded.erased_at > erasures.erased_at
+            then excluded.lifted_at else coalesce(erasures.lifted_at, excluded.lifted_at) end`,
           updated_at: sql`now()`,
         }),
       )

@@ -7,7 +7,13 @@ import { migratedTables } from './migrate.ts';
 import { qualified, quotedName } from './schema-text.ts';
 
 /** What is made for the application; any other view in the schema is somebody's own. */
-const applicationViews = ['account_overview', 'booked_transactions', 'change_feed', 'current_balances'];
+const applicationViews = [
+  'account_overview',
+  'booked_transactions',
+  'change_feed',
+  'change_feed_bounds',
+  'current_balances',
+];
 
 /** What the application asks with. */
 const applicationFunctions = ['request_refresh', 'request_sync', 'request_erase', 'entity_removed'];
@@ -89,8 +95,10 @@ export function giveGrants(database: Database, { statements }: Pick<Grants, 'sta
 
 export interface RoleNames {
   readonly readerRole: string | undefined;
-  /** The default one when left out, which need not exist. */
+  /** Where left out, the default one outside production, which need not exist. */
   readonly appRole: string | undefined;
+  /** Roles are of the whole server: nobody who was not named for it may ask for anything there. */
+  readonly isProduction: boolean;
   /** Null: workers are whoever owns the schema. */
   readonly workerRole: string | null;
 }
@@ -105,13 +113,14 @@ export interface GrantsPlan {
 const defaultAppRole = 'lean_app';
 
 /** What `migrate` gives, and to whom. */
-export function planGrants(schema: string, { readerRole, appRole, workerRole }: RoleNames): GrantsPlan {
+export function planGrants(schema: string, names: RoleNames): GrantsPlan {
+  const { readerRole, appRole, isProduction, workerRole } = names;
   const reader = readerRole === undefined ? [] : [readerGrants(schema, readerRole)];
-  const application = applicationGrants(schema, appRole ?? defaultAppRole);
+  const application = appRole === undefined ? [] : [applicationGrants(schema, appRole)];
+  const isAssumed = appRole === undefined && !isProduction;
+  const assumed = isAssumed ? [applicationGrants(schema, defaultAppRole)] : [];
   const worker = workerRole === null ? [] : [workerGrants(schema, workerRole)];
-  return appRole === undefined
-    ? { named: reader, assumed: [application, ...worker] }
-    : { named: [...reader, application], assumed: worker };
+  return { named: [...reader, ...application], assumed: [...assumed, ...worker] };
 }
 
 export interface PossibleGrants {

@@ -85,6 +85,15 @@ export async function checkKnownFacts(
   if (row !== undefined) refuseOther(database.schema, row, facts);
 }
 
+/** Before a migration: throws WRONG_INSTALLATION where the schema is another's. One that is not there yet is nobody's. */
+export async function refuseAnothers(database: Database, facts: InstallationFacts): Promise<void> {
+  try {
+    await checkKnownFacts(database, facts);
+  } catch (error) {
+    if (!isUndefinedTable(error)) throw error;
+  }
+}
+
 interface Stamp {
   readonly environment: string;
   readonly region: string;

@@ -18,7 +18,7 @@ const migrations: Readonly<Record<string, readonly string[]>> = {
   '0005-application': schema0005,
 };
 
-/** Which migrations ran. The second one is there for the migrators of former versions, which lock by it. */
+/** Which migrations ran. The second table is only there because the migrators of former versions look for it. */
 const records = [
   `create table if not exists @.schema_migrations (
     name varchar(255) not null primary key,
@@ -43,6 +43,7 @@ export async function migrate(database: Database): Promise<string[]> {
 async function runMissing({ schema }: Database, transaction: TablesTransaction): Promise<string[]> {
   const run = (text: string) => sql.raw(qualified(text, schema)).execute(transaction);
   await run(lockOf(schema));
+  await run(patience);
   if (!(await hasRecords(schema, transaction))) {
     // Who may change the schema need not be allowed to make one, nor be asked to where it is there.
     if (!(await isThere(schema, transaction))) await run(creationOf(schema));
@@ -67,7 +68,9 @@ export function printMigrations(schema: string): string {
   const blocks = Object.entries(migrations).map(([name, statements]) =>
     [`-- ${name}`, ...[...statements, recordOf(name)].map((text) => `${text};`)].join('\n'),
   );
-  const before = ['begin', lockOf(schema), creationOf(schema), ...records].map((text) => `${text};`);
+  const before = ['begin', lockOf(schema), patience, creationOf(schema), ...records].map(
+    (text) => `${text};`,
+  );
   return qualified([before.join('\n'), ...blocks, 'commit;'].join('\n\n'), schema);
 }
 
@@ -83,6 +86,12 @@ export function migratedTables(): readonly string[] {
 function lockOf(schema: string): string {
   return `select pg_advisory_xact_lock(hashtextextended(${quotedText(`lean-migrate:${schema}`)}, 0))`;
 }
+
+/**
+ * Of the tables' locks: behind one that somebody else holds for long every worker would wait with us, so rather another
+ * time. Set once the lock above is ours: for another migrator we wait as long as it takes.
+ */
+const patience = `set local lock_timeout = '20s'`;
 
 function creationOf(schema: string): string {
   return `create schema if not exists ${quotedName(schema)}`;

@@ -28,12 +28,13 @@ export async function readOnlyQuery(database: Database, text: string): Promise<Q
   }
 }
 
-/** Values as JSON can carry them: bigint as digits, bytes as their number. */
+/** Values as JSON can carry them, also in arrays: bigint as digits, bytes as their number. */
 export function printableRow(row: QueryRow): Record<string, unknown> {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, printable(value)]));
 }
 
 function printable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(printable);
   if (typeof value === 'bigint') return value.toString();
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Uint8Array) return `<${value.byteLength} bytes>`;

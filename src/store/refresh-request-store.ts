@@ -8,9 +8,11 @@ export interface RefreshRequest {
   readonly requestId: string;
   readonly entityId: string;
   readonly customerId: string | null;
-  /** Calls that were made for it, and times it was put off. */
+  /** Calls that were begun for it, and times it was put off: of two that are at it, one finds another number. */
   readonly attempts: number;
-  /** Since it was asked for, by the database's clock. */
+  /** To Lean, with the one that was begun last. */
+  readonly calls: number;
+  /** Since the first of them, by the database's clock; 0 without one. */
   readonly triedForMs: number;
 }
 
@@ -50,7 +52,7 @@ export async function lockRefreshRequest(
   return row === undefined ? null : (toRequest(row)[0] ?? null);
 }
 
-/** As above, without holding it. */
+/** As above, without holding it; null as well while an application holds it that has just joined it. */
 export async function readRefreshRequest(
   executor: Executor,
   { requestId, attempts }: Pick<RefreshRequest, 'requestId' | 'attempts'>,
@@ -58,15 +60,46 @@ export async function readRefreshRequest(
   const row = await openRequests(executor)
     .where('request_id', '=', requestId)
     .where('attempts', '=', attempts)
+    .forUpdate()
+    .skipLocked()
     .executeTakeFirst();
   return row === undefined ? null : (toRequest(row)[0] ?? null);
 }
 
+/**
+ * Says that Lean is asked now, before it is: whoever dies afterwards has left word of it, and nobody asks again before
+ * the lease is over. Ours under the number that it gives. Null as above.
+ */
+export async function beginRefresh(
+  database: Database,
+  {
+    requestId,
+    attempts,
+    leaseMs,
+  }: Pick<RefreshRequest, 'requestId' | 'attempts'> & { readonly leaseMs: number },
+): Promise<RefreshRequest | null> {
+  const requests = database.table('requests');
+  const { rows } = await sql<RequestRow>`
+    update ${requests} set state = 'running', attempts = attempts + 1, calls = calls + 1, failure_code = null,
+      asked_at = now(), first_asked_at = coalesce(first_asked_at, now()), updated_at = now(),
+      due_at = now() + make_interval(secs => ${leaseMs / 1000})
+    where request_id = (
+      select request_id from ${requests}
+      where request_id = ${requestId} and attempts = ${attempts} and kind = 'refresh' and concluded_at is null
+      for update skip locked
+    )
+    returning request_id, entity_id, customer_id, attempts, calls, ${triedFor} as tried_for_ms
+  `.execute(database.db);
+  return rows.flatMap(toRequest)[0] ?? null;
+}
+
+const triedFor = sql<number>`coalesce(extract(epoch from now() - first_asked_at) * 1000, 0)::float8`;
+
 function openRequests(executor: Executor) {
   return executor
     .selectFrom('requests')
-    .select(['request_id', 'entity_id', 'customer_id', 'attempts'])
-    .select(sql<number>`(extract(epoch from now() - created_at) * 1000)::float8`.as('tried_for_ms'))
+    .select(['request_id', 'entity_id', 'customer_id', 'attempts', 'calls'])
+    .select(triedFor.as('tried_for_ms'))
     .where('kind', '=', 'refresh')
     .where('concluded_at', 'is', null);
 }
@@ -76,6 +109,7 @@ interface RequestRow {
   readonly entity_id: string | null;
   readonly customer_id: string | null;
   readonly attempts: number;
+  readonly calls: number;
   readonly tried_for_ms: number;
 }
 
@@ -84,25 +118,24 @@ function toRequest({
   entity_id,
   customer_id,
   attempts,
+  calls,
   tried_for_ms,
 }: RequestRow): RefreshRequest[] {
   const triedForMs = Math.max(0, tried_for_ms);
   return entity_id === null
     ? []
-    : [{ requestId: request_id, entityId: entity_id, customerId: customer_id, attempts, triedForMs }];
+    : [{ requestId: request_id, entityId: entity_id, customerId: customer_id, attempts, calls, triedForMs }];
 }
 
 export interface PostponeRefresh {
   readonly requestId: string;
   readonly againInMs: number;
   readonly failureCode: string;
-  /** False where Lean's limit was known beforehand and no call was made. */
-  readonly wasAsked: boolean;
 }
 
 export async function postponeRefreshRequest(
   transaction: Executor,
-  { requestId, againInMs, failureCode, wasAsked }: PostponeRefresh,
+  { requestId, againInMs, failureCode }: PostponeRefresh,
 ): Promise<void> {
   await transaction
     .updateTable('requests')
@@ -111,7 +144,6 @@ export async function postponeRefreshRequest(
       due_at: sql`now() + make_interval(secs => ${againInMs / 1000})`,
       attempts: sql`attempts + 1`,
       failure_code: failureCode,
-      ...(wasAsked && { asked_at: sql<string>`now()` }),
       updated_at: sql`now()`,
     })
     .where('request_id', '=', requestId)
@@ -120,7 +152,7 @@ export async function postponeRefreshRequest(
 }
 
 export interface RecentRefreshes {
-  /** Since each refresh that Lean has started for us within 24 hours, the last one first. */
+  /** Since each refresh within 24 hours that Lean has started for us, or of which nobody knows, the last one first. */
   readonly agesMs: readonly number[];
 }
 
@@ -129,7 +161,13 @@ export async function recentRefreshes(executor: Executor, entityId: string): Pro
     .selectFrom('requests')
     .where('kind', '=', 'refresh')
     .where('entity_id', '=', entityId)
-    .where('state', '=', 'done')
+    .where((build) =>
+      build.or([
+        build('state', '=', 'done'),
+        // Begun, and no word of what came of it: whoever was at it is gone.
+        build.and([build('concluded_at', 'is', null), build('failure_code', 'is', null)]),
+      ]),
+    )
     .where('asked_at', '>', sql<Date>`now() - interval '24 hours'`)
     .select(sql<number>`(extract(epoch from now() - asked_at) * 1000)::float8`.as('ageMs'))
     .orderBy('asked_at', 'desc')

@@ -1,39 +1,55 @@
-// What goes with an entity that its application has removed: what was asked for it, and the question which word of
-// Lean's is newer than the removal.
+// What goes with an entity that its application has removed: what was asked for it, and the question whether Lean
+// has told of a connection newer than the removal.
 import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
 
+export interface DroppedRequest {
+  readonly kind: 'refresh' | 'sync';
+  readonly requestId: string;
+}
+
 /**
- * Ends what else was asked for the entity. The caller holds the entity's lock; whoever holds one of these requests waits
- * for that lock and finds the entity ended, so it is left to them.
+ * Ends what else was asked for the entity, and gives what that was. The caller holds the entity's lock; what an
+ * application holds that has just joined it is left for whoever takes it up, and finds the entity ended.
  */
 export async function dropOpenRequests(
   database: Database,
   transaction: Executor,
   { entityId, failureCode }: { readonly entityId: string; readonly failureCode: string },
-): Promise<void> {
+): Promise<readonly DroppedRequest[]> {
   const requests = database.table('requests');
-  await sql`
+  const { rows } = await sql<DroppedRequest>`
     update ${requests} set state = 'failed', failure_code = ${failureCode}, concluded_at = now(), updated_at = now()
     where request_id = any (array(
       select request_id from ${requests}
       where entity_id = ${entityId} and kind in ('refresh', 'sync') and concluded_at is null
       for update skip locked
     ))
+    returning kind, request_id as "requestId"
   `.execute(transaction);
+  return rows;
 }
 
-/** The type of the event that decided the entity's state; null where it was none, or one that is forgotten. */
-export async function stateDecidedBy(
-  database: Database,
-  transaction: Executor,
-  entityId: string,
-): Promise<string | null> {
-  const { rows } = await sql<{ type: string | null }>`
-    select event.type from ${database.table('entities')} as entity
-    join ${database.table('webhook_events')} as event
-      on event.event_key = regexp_replace(entity.field_orders ->> 'state', '^(0|1:[0-9]{20}):', '')
-    where entity.entity_id = ${entityId}
-  `.execute(transaction);
-  return rows[0]?.type ?? null;
+/**
+ * Whether Lean has told of a connection dated after that. Also by an event that no worker has come to yet: what ends the
+ * entity as of a later time would make it an old one.
+ */
+export async function isConnectedSince(
+  executor: Executor,
+  {
+    entityId,
+    sinceNs,
+    types,
+  }: { readonly entityId: string; readonly sinceNs: bigint; readonly types: readonly string[] },
+): Promise<boolean> {
+  const row = await executor
+    .selectFrom('webhook_events')
+    .select('event_key')
+    .where('entity_id', '=', entityId)
+    .where('type', 'in', types)
+    .where('occurred_at_ns', '>', sinceNs)
+    .where((build) => build.or([build('state', '=', 'processed'), build('concluded_at', 'is', null)]))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }

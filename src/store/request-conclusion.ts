@@ -1,6 +1,7 @@
 // How what was asked of us ends, whatever its kind. Never ends a request twice.
 import { sql } from 'kysely';
 import type { Executor } from './database.ts';
+import { isEntityErased } from './erasure-store.ts';
 
 export interface ConcludeRequest {
   readonly requestId: string;
@@ -11,11 +12,12 @@ export interface ConcludeRequest {
   readonly failureCode: string | null;
 }
 
+/** One that was asked for while its entity was being erased names nobody any more. */
 export async function concludeRequest(
   transaction: Executor,
   { requestId, state, refreshId = null, failureCode }: ConcludeRequest,
 ): Promise<void> {
-  await transaction
+  const concluded = await transaction
     .updateTable('requests')
     .set({
       state,
@@ -28,6 +30,15 @@ export async function concludeRequest(
     })
     .where('request_id', '=', requestId)
     .where('concluded_at', 'is', null)
+    .returning('entity_id')
+    .executeTakeFirst();
+  const entityId = concluded?.entity_id ?? null;
+  if (failureCode !== 'LEAN_ENTITY_UNKNOWN' || entityId === null) return;
+  if (!(await isEntityErased(transaction, entityId))) return;
+  await transaction
+    .updateTable('requests')
+    .set({ entity_id: null, customer_id: null })
+    .where('request_id', '=', requestId)
     .execute();
 }
 

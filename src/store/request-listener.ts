@@ -113,23 +113,46 @@ interface Listening {
 }
 
 /** Until the connection breaks, or nothing arrives on it. Never throws. */
-async function listenOnce(
-  { url, database, onAsked }: RequestListenerOptions,
-  { bounds: { answerMs, checkEveryMs }, clock, stop, onHeard }: Listening,
+async function listenOnce(options: RequestListenerOptions, listening: Listening): Promise<Ended> {
+  const { answerMs } = listening.bounds;
+  try {
+    // Reads the files of certificates that the URL names, and one of them may be missing just now.
+    const client = new Client({
+      connectionString: options.url,
+      application_name: 'lean-worker-listen',
+      connectionTimeoutMillis: answerMs,
+      query_timeout: answerMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: keepAliveAfterMs,
+    });
+    return await listenOn(options, { ...listening, client });
+  } catch (error) {
+    return { state: 'lost', error };
+  }
+}
+
+async function listenOn(
+  { database, onAsked }: RequestListenerOptions,
+  {
+    client,
+    bounds: { answerMs, checkEveryMs },
+    clock,
+    stop,
+    onHeard,
+  }: Listening & { readonly client: Client },
 ): Promise<Ended> {
-  const client = new Client({
-    connectionString: url,
-    application_name: 'lean-worker-listen',
-    connectionTimeoutMillis: answerMs,
-    query_timeout: answerMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: keepAliveAfterMs,
-  });
-  const broken = Promise.withResolvers<Ended>();
-  client.on('error', (error) => broken.resolve({ state: 'lost', error }));
-  client.on('end', () => broken.resolve({ state: 'lost' }));
-  const within = (ms: number, others: readonly Promise<Ended | 'heard'>[]) =>
-    settledWithin([broken.promise, ...others], { clock, ms, stop });
+  // Not a promise: what is waited for again and again, for weeks, would keep everybody who ever waited.
+  const broken = new AbortController();
+  const ends: Ended[] = [];
+  const lose = (end: Ended) => {
+    ends.push(end);
+    broken.abort();
+  };
+  client.on('error', (error) => lose({ state: 'lost', error }));
+  client.on('end', () => lose({ state: 'lost' }));
+  const early = AbortSignal.any([stop, broken.signal]);
+  const within = async (ms: number, others: readonly Promise<'heard'>[]) =>
+    (await settledWithin(others, { clock, ms, stop: early })) ?? ends[0] ?? null;
   let expected = '';
   let arrived = Promise.withResolvers<'heard'>();
   client.on('notification', ({ payload }) => {

@@ -114,16 +114,26 @@ function forgetKeys(database: Database, { days, limit }: Due): RawBuilder<unknow
   `;
 }
 
-/** Positions rise with time, so the lowest ones are looked at, and no index on the time is needed. */
+/**
+ * Positions rise with time, so the lowest ones are looked at, and no index on the time is needed. How far they are gone
+ * is told in the same transaction: by that a reader knows that it was away for too long. Waits for nobody's row, as an
+ * erasure may have one and wait for the publisher, who waits for ours.
+ */
 function deleteChanges(database: Database, { days, limit }: Due): RawBuilder<unknown> {
   const changes = database.table('changes');
   return sql`
     with lowest as materialized (
       select change_id, at from ${changes} where position is not null order by position limit ${limit}
+    ), due as materialized (
+      select change_id, position from ${changes}
+      where change_id = any (array(select change_id from lowest where at < ${daysAgo(days)}))
+      for update skip locked
+    ), told as (
+      update ${database.table('change_feed_state')}
+      set forgotten_up_to = greatest(forgotten_up_to, (select max(position) from due)), updated_at = now()
+      where only_row and exists (select from due)
     )
-    delete from ${changes} where change_id = any (array(
-      select change_id from lowest where at < ${daysAgo(days)}
-    ))
+    delete from ${changes} where change_id = any (array(select change_id from due))
   `;
 }
 

@@ -7,6 +7,16 @@ const safely = 'set search_path = pg_catalog, pg_temp';
 /** As Lean's ids are bounded on their way into a URL. */
 const idLimit = 200;
 
+const feed = [
+  // Before any lock on `changes`: a publisher holds both, and waits for nothing else while it has this one.
+  `alter table @.change_feed_state add column forgotten_up_to bigint not null default 0`,
+  // What a former version has deleted is known by the lowest that is left.
+  `update @.change_feed_state set forgotten_up_to = coalesce(
+    (select min(position) - 1 from @.changes where position is not null), last_position
+  )`,
+  `create view @.change_feed_bounds as select forgotten_up_to, last_position from @.change_feed_state`,
+];
+
 const requests = [
   // Nobody has acted on these kinds before: of several wishes for one customer, or one for nobody, nothing was promised.
   `update @.requests as request set state = 'failed', failure_code = 'REQUEST_INVALID', concluded_at = now(),
@@ -19,6 +29,14 @@ const requests = [
   `create unique index requests_one_erase on @.requests (customer_id)
     where kind = 'erase' and customer_id is not null and concluded_at is null`,
   `create index requests_open on @.requests (kind, due_at, request_id) where concluded_at is null`,
+  // Nobody could ever take up what names nobody: no row of the kind can be written from now on.
+  `update @.requests set state = 'failed', failure_code = 'REQUEST_INVALID', concluded_at = now(), updated_at = now()
+    where kind <> 'erase' and entity_id is null and concluded_at is null`,
+  `alter table @.requests add constraint requests_name_somebody check (
+    concluded_at is not null or case kind when 'erase' then customer_id else entity_id end is not null
+  )`,
+  // Of a refresh: "attempts" also counts how often it was put off without asking Lean, which is no reason to give up.
+  `alter table @.requests add column calls integer not null default 0, add column first_asked_at timestamptz`,
 ];
 
 const asking = [
@@ -27,23 +45,29 @@ const asking = [
       asked_kind text, asked_id text, with_history boolean, out asked_request text, out is_new boolean
     ) language plpgsql volatile ${safely} as $function$
     begin
-      if asked_id is null or btrim(asked_id) = '' or length(asked_id) > ${idLimit} then
+      -- Nobody's id begins or ends with a blank: taken as it is, it would name nobody and be done.
+      if asked_id is null or length(asked_id) not between 1 and ${idLimit}
+          or asked_id <> btrim(asked_id, E' \\t\\r\\n') then
         raise exception '% must be a text of 1 to ${idLimit} characters',
             case asked_kind when 'erase' then 'customer_id' else 'entity_id' end
-          using errcode = 'invalid_parameter_value';
+          using errcode = 'invalid_parameter_value', hint = 'with no blank at either end';
       end if;
       if asked_kind = 'erase' then
-        insert into @.requests as request (kind, customer_id) values (asked_kind, asked_id)
+        -- It covers what there is at this moment; whoever is at it already begins anew for what has come since.
+        insert into @.requests as request (kind, customer_id, created_at)
+        values (asked_kind, asked_id, clock_timestamp())
         on conflict (customer_id) where kind = 'erase' and customer_id is not null and concluded_at is null
-          do update set updated_at = now()
+          do update set created_at = greatest(request.created_at, clock_timestamp()), updated_at = now()
         returning request.request_id, request.xmax = 0 into asked_request, is_new;
       else
-        insert into @.requests as request (kind, entity_id, customer_id, full_history)
+        -- Of this moment, and not of the transaction's begin: a connection told of meanwhile is older than a removal.
+        insert into @.requests as request (kind, entity_id, customer_id, full_history, created_at)
         values (asked_kind, asked_id, (
           select entity.customer_id from @.entities as entity where entity.entity_id = asked_id
-        ), coalesce(with_history, false))
+        ), coalesce(with_history, false), clock_timestamp())
         on conflict (kind, entity_id) where entity_id is not null and concluded_at is null
-          do update set full_history = request.full_history or excluded.full_history, updated_at = now()
+          do update set full_history = request.full_history or excluded.full_history, updated_at = now(),
+            created_at = case asked_kind when 'entity_removed' then clock_timestamp() else request.created_at end
         returning request.request_id, request.xmax = 0 into asked_request, is_new;
       end if;
       perform pg_notify('lean_requests', @'schema');
@@ -121,6 +145,7 @@ const syncs = [
 ];
 
 export const schema0005: readonly string[] = [
+  ...feed,
   ...requests,
   ...asking,
   ...former,

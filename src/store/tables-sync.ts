@@ -104,6 +104,9 @@ export interface RequestsTable extends Stamped {
   attempts: Generated<number>;
   /** When Lean was last asked. */
   asked_at: OptionalInstant;
+  /** Of a refresh: how often Lean was asked, and since when. */
+  calls: Generated<number>;
+  first_asked_at: OptionalInstant;
   concluded_at: OptionalInstant;
   failure_code: string | null;
 }

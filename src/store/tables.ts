@@ -85,6 +85,7 @@ export interface ChangesTable extends Stamped {
 export interface ChangeFeedStateTable extends Stamped {
   only_row: Generated<boolean>;
   last_position: bigint;
+  forgotten_up_to: Generated<bigint>;
 }
 
 export interface InstallationTable extends Stamped {

@@ -5,7 +5,7 @@ import { normalizeConsent } from '../lean/normalize-consent.ts';
 import { wireConsentSchema } from '../lean/wire-consent.ts';
 import { appendChanges } from '../store/change-store.ts';
 import { findConsentOwner, upsertConsents } from '../store/consent-store.ts';
-import { lockEntity } from '../store/entity-lock.ts';
+import { isRemoved, lockEntity } from '../store/entity-lock.ts';
 import { requestSync } from '../store/sync-store.ts';
 import {
   followSync,
@@ -15,7 +15,6 @@ import {
   type HandlerAnswer,
   type HandlerContext,
 } from './event-handler.ts';
-import { isRemoved } from './removed-entity.ts';
 
 export async function onConsentUpdated(context: HandlerContext): Promise<HandlerAnswer> {
   const { database, transaction, event, envelope } = context;

@@ -1,9 +1,8 @@
 // A `lean-sync` job of whatever kind goes to the part that knows it. A step whose bank may not be asked comes back later,
-// and what nobody expected ends a sweep's or a request's attempt in Postgres, where the next one is planned.
+// and what nobody expected ends a sweep's attempt in Postgres, where the next one is planned.
 import { AppError } from '../core/app-error.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import type { RunnerJob } from '../queue/job-processor.ts';
-import { concludeRequest } from '../store/request-conclusion.ts';
 import { failSweep, lockSweep } from '../store/sweep-store.ts';
 import type { BankGate } from './bank-gate.ts';
 import { createFreshnessJob, type FreshnessDeps } from './freshness-job.ts';
@@ -73,18 +72,14 @@ async function endSurprised(
   error: unknown,
 ): Promise<JobReport> {
   const code: FailureCode = error instanceof AppError ? error.code : 'SYNC_STEP_FAILED';
-  if (data.kind === 'step' || data.kind === 'prove') throw error;
+  // A refresh has ended its request itself, where that could be done.
+  if (data.kind === 'step' || data.kind === 'prove' || data.kind === 'refresh') throw error;
   if (data.kind === 'sweep') {
     const place = { sweep: data.sweep, revision: BigInt(data.revision) };
     await database.transaction(async (transaction) => {
       if (!(await lockSweep(database, transaction, place))) return;
       await failSweep(transaction, { ...place, failureCode: code, againInMs: afterSurpriseMs });
     });
-  }
-  if (data.kind === 'refresh') {
-    const { requestId } = data;
-    const failed = { requestId, state: 'failed', refreshId: null, failureCode: code } as const;
-    await concludeRequest(database.db, failed);
   }
   return { verdict: done, outcome: code, operation: data.kind, error };
 }

@@ -1,11 +1,14 @@
 // A refresh that somebody asked for: one call that has Lean ask the bank again. Its end comes as a webhook, or is found
 // by the freshness sweep; nothing is fetched here.
+import { AppError } from '../core/app-error.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry } from '../core/retry-policy.ts';
 import { unreadableReply, type LeanFailure } from '../lean/lean-failures.ts';
 import type { CallFacts } from '../lean/lean-reply.ts';
+import { isRemoved } from '../store/entity-lock.ts';
 import { readAskedEntity, type AskedEntity } from '../store/entity-refresh-store.ts';
 import {
+  beginRefresh,
   lockRefreshRequest,
   postponeRefreshRequest,
   readRefreshRequest,
@@ -14,13 +17,14 @@ import {
 } from '../store/refresh-request-store.ts';
 import { concludeRequest } from '../store/request-conclusion.ts';
 import type { TablesTransaction } from '../store/database.ts';
+import { databaseFailure } from '../store/database-failures.ts';
 import type { SyncQueueJob } from '../queue/work-queues.ts';
 import type { FreshnessDeps } from './freshness-job.ts';
 import type { JobReport } from './job-report.ts';
 import { reportLeanCall } from './lean-call-report.ts';
-import { isRemoved } from './removed-entity.ts';
 import { replyOrder } from './reply-order.ts';
 import { reportRequest, type RequestFate } from './request-report.ts';
+import type { StepBack } from './step-back.ts';
 import { stopEntity } from './stopped-entity.ts';
 
 export interface RefreshJobData {
@@ -31,6 +35,7 @@ export interface RefreshJobData {
 export type RefreshJob = (data: RefreshJobData, signal: AbortSignal) => Promise<JobReport>;
 
 const done = { kind: 'done' } as const;
+const nothingToDo = { verdict: done, outcome: 'nothing_to_do' } as const;
 const operation = 'refresh';
 /** "10-minute cooldown", by a third party's reading of Lean's documentation; Lean's own 429 decides where it is longer. */
 const cooldownMs = 600_000;
@@ -45,27 +50,68 @@ export function refreshJob({ requestId, attempts }: RefreshRequest): SyncQueueJo
   return { id: `rf_${requestId}_${attempts}`, data, priority: refreshPriority };
 }
 
-export function createRefreshJob(deps: FreshnessDeps): RefreshJob {
-  const { database, lean, bankGate } = deps;
+interface RefreshDeps extends FreshnessDeps {
+  readonly stepBack: Pick<StepBack, 'delayFor'>;
+}
+
+/** Which request is ours, by its number. */
+type Held = Pick<RefreshRequest, 'requestId' | 'attempts'>;
+
+/** How far an attempt has come, for when nobody knows how it went on. */
+interface Progress {
+  held: Held;
+  /** Lean has taken it, whatever happens afterwards. */
+  startedAs: { readonly refreshId: string | null } | null;
+}
+
+export function createRefreshJob(deps: RefreshDeps): RefreshJob {
   return async (data, signal) => {
-    const request = await readRefreshRequest(database.db, data);
-    if (request === null) return { verdict: done, outcome: 'nothing_to_do', operation };
-    const { entityId } = request;
-    const entity = await readAskedEntity(database.db, entityId);
-    if (entity === null) return { ...(await conclude(deps, request, 'LEAN_ENTITY_UNKNOWN')), operation };
-    if (isRemoved(entity)) return { ...(await conclude(deps, request, 'ENTITY_REMOVED')), operation };
-    const wait = await waitBefore(deps, entity);
-    if (wait !== null) return { ...(await postpone(deps, request, wait)), operation };
-    const reply = await lean.startRefresh({ entityId, signal });
-    const failure =
-      reply.kind === 'ok' ? null : reply.kind === 'failed' ? reply.failure : unreadableReply(null);
-    reportLeanCall(deps, { facts: reply.facts, outcome: failure?.code ?? 'ok', attempt: data.attempts + 1 });
-    // That Lean takes it says nothing of the bank.
-    if (failure !== null) await bankGate.learn(entity.bankIdentifier, failure);
-    if (reply.kind === 'ok') return { ...(await started(deps, request, reply.refreshId)), operation };
-    const settled = { failure: failure ?? unreadableReply(null), facts: reply.facts };
-    return { ...(await settle(deps, request, settled)), operation };
+    const progress: Progress = { held: data, startedAs: null };
+    try {
+      return { ...(await attempt(deps, { data, progress }, signal)), operation };
+    } catch (error) {
+      const { held, startedAs } = progress;
+      const isSlow = startedAs === null && databaseFailure(error) === 'slow';
+      // Tried again: at once before Lean was asked, and afterwards when the lease is over.
+      if (signal.aborted || isSlow || deps.stepBack.delayFor(error) !== null) throw error;
+      const code = error instanceof AppError ? error.code : 'SYNC_STEP_FAILED';
+      // What has started did not fail: its row was held by somebody for a moment too long.
+      const report = startedAs === null ? conclude(deps, held, code) : started(deps, held, startedAs);
+      return { ...(await report), operation, error };
+    }
   };
+}
+
+async function attempt(
+  deps: FreshnessDeps,
+  { data, progress }: { readonly data: RefreshJobData; readonly progress: Progress },
+  signal: AbortSignal,
+): Promise<JobReport> {
+  const { database, lean, bankGate } = deps;
+  const request = await readRefreshRequest(database.db, data);
+  if (request === null) return nothingToDo;
+  const { entityId } = request;
+  const entity = await readAskedEntity(database.db, entityId);
+  if (entity === null) return conclude(deps, request, 'LEAN_ENTITY_UNKNOWN');
+  if (isRemoved(entity)) return conclude(deps, request, 'ENTITY_REMOVED');
+  const wait = await waitBefore(deps, entity);
+  if (wait !== null) return postpone(deps, request, wait);
+  const begun = await beginRefresh(database, { ...data, leaseMs: cooldownMs });
+  if (begun === null) return nothingToDo;
+  progress.held = begun;
+  const reply = await lean.startRefresh({ entityId, signal });
+  const { facts } = reply;
+  const called = { facts, attempt: begun.calls };
+  if (reply.kind === 'ok') {
+    progress.startedAs = reply;
+    reportLeanCall(deps, { ...called, outcome: 'ok' });
+    return started(deps, begun, reply);
+  }
+  const failure = reply.kind === 'failed' ? reply.failure : unreadableReply(null);
+  reportLeanCall(deps, { ...called, outcome: failure.code });
+  // That Lean takes it says nothing of the bank.
+  await bankGate.learn(entity.bankIdentifier, failure);
+  return settle(deps, begun, { failure, facts });
 }
 
 interface Wait {
@@ -91,7 +137,7 @@ async function waitBefore(
 /** Nothing, also of the fate, when a twin was faster. */
 async function lockedIn(
   deps: FreshnessDeps,
-  { request, ...fate }: Pick<RequestFate, 'outcome' | 'failureCode'> & { readonly request: RefreshRequest },
+  { request, ...fate }: Pick<RequestFate, 'outcome' | 'failureCode'> & { readonly request: Held },
   run: (transaction: TablesTransaction) => Promise<void>,
 ): Promise<void> {
   const isOurs = await deps.database.transaction(async (transaction) => {
@@ -109,15 +155,15 @@ async function postpone(
 ): Promise<JobReport> {
   const { requestId } = request;
   await lockedIn(deps, { request, outcome: 'later', failureCode }, (transaction) =>
-    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode, wasAsked: false }),
+    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode }),
   );
   return { verdict: done, outcome: 'later' };
 }
 
 async function started(
   deps: FreshnessDeps,
-  request: RefreshRequest,
-  refreshId: string | null,
+  request: Held,
+  { refreshId }: { readonly refreshId: string | null },
 ): Promise<JobReport> {
   const { requestId } = request;
   await lockedIn(deps, { request, outcome: 'done' }, (transaction) =>
@@ -126,11 +172,7 @@ async function started(
   return { verdict: done, outcome: 'started' };
 }
 
-async function conclude(
-  deps: FreshnessDeps,
-  request: RefreshRequest,
-  failureCode: FailureCode,
-): Promise<JobReport> {
+async function conclude(deps: FreshnessDeps, request: Held, failureCode: FailureCode): Promise<JobReport> {
   const { requestId } = request;
   await lockedIn(deps, { request, outcome: 'failed', failureCode }, (transaction) =>
     concludeRequest(transaction, { requestId, state: 'failed', failureCode }),
@@ -144,7 +186,7 @@ async function settle(
   { failure, facts }: { readonly failure: LeanFailure; readonly facts: CallFacts },
 ): Promise<JobReport> {
   const { database, random, now } = deps;
-  const { requestId, entityId, customerId, attempts } = request;
+  const { requestId, entityId, customerId, calls, triedForMs } = request;
   const { code, action, retryClass, retryAfterMs } = failure;
   if (action === 'stop_entity') {
     const order = replyOrder({ at: failure.at, facts, now: now(), key: `refresh:${requestId}` });
@@ -153,13 +195,12 @@ async function settle(
     return conclude(deps, request, code);
   }
   if (retryClass === null) return conclude(deps, request, code);
-  const { triedForMs } = request;
-  const asked = { retryClass, attempt: attempts + 1, triedForMs, random: random(), retryAfterMs };
+  const asked = { retryClass, attempt: calls, triedForMs, random: random(), retryAfterMs };
   const decision = decideRetry(asked);
   if (decision.kind === 'give_up') return conclude(deps, request, code);
   const { delayMs } = decision;
   await lockedIn(deps, { request, outcome: 'later', failureCode: code }, (transaction) =>
-    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode: code, wasAsked: true }),
+    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode: code }),
   );
   // Too many requests hold back everybody; this request then has another job.
   const verdict = retryClass === 'lean_rate_limit' ? ({ kind: 'paused', delayMs } as const) : done;

@@ -2,19 +2,15 @@
 // what Lean still tells of the time before does not bring it back.
 import type { FailureCode } from '../core/failure-codes.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
-import { lockEntity, type LockedEntity } from '../store/entity-lock.ts';
-import { dropOpenRequests, stateDecidedBy } from '../store/removal-request-store.ts';
+import { isRemoved, lockEntity } from '../store/entity-lock.ts';
+import { dropOpenRequests, isConnectedSince, type DroppedRequest } from '../store/removal-request-store.ts';
 import { closeRunningRun, type ClosedRun } from '../store/sync-store.ts';
 import type { EventHandler } from './event-handler.ts';
 import { endEntity } from './stopped-entity.ts';
 
 const reason = 'ENTITY_REMOVED';
 /** What alone says that an entity is there again. */
-const connectingTypes: ReadonlySet<string | null> = new Set(['entity.created', 'entity.reconnected']);
-
-export function isRemoved(entity: Pick<LockedEntity, 'state' | 'reason'> | null): boolean {
-  return entity?.state === 'ended' && entity.reason === reason;
-}
+const connectingTypes: readonly string[] = ['entity.created', 'entity.reconnected'];
 
 /** Around what handles events of entities. */
 export function unlessRemoved(handler: EventHandler): EventHandler {
@@ -25,7 +21,7 @@ export function unlessRemoved(handler: EventHandler): EventHandler {
     const known = await lockEntity(database, transaction, entityId);
     if (known === null || !isRemoved(known)) return handler(context);
     const isNewer = timestamp !== null && timestamp.ns > (known.stateNs ?? 0n);
-    if (isNewer && connectingTypes.has(type)) return handler(context);
+    if (isNewer && connectingTypes.includes(type)) return handler(context);
     return { kind: 'concluded', conclusion: { state: 'ignored', failureCode: reason } };
   };
 }
@@ -43,6 +39,8 @@ export interface Removal {
   readonly failureCode: FailureCode | null;
   /** The run that was under way, for its line after the commit. */
   readonly closed: ClosedRun | null;
+  /** What else was asked for it, for their lines. */
+  readonly dropped?: readonly DroppedRequest[];
 }
 
 /** Part of the caller's transaction, in which it takes the entity's lock. */
@@ -53,16 +51,16 @@ export async function removeEntity(
 ): Promise<Removal> {
   const known = await lockEntity(database, transaction, entityId);
   if (known === null) return { failureCode: 'LEAN_ENTITY_UNKNOWN', closed: null };
-  const saidNs = known.stateNs ?? 0n;
-  const isNewer = saidNs > askedNs;
-  if (isNewer && connectingTypes.has(await stateDecidedBy(database, transaction, entityId))) {
+  const connected = { entityId, sinceNs: askedNs, types: connectingTypes };
+  if (await isConnectedSince(transaction, connected)) {
     return { failureCode: 'ENTITY_CONNECTED_SINCE', closed: null };
   }
   // Any other news dated after it is of an entity that was about to go, or of a clock that runs ahead of ours.
-  const ns = isNewer ? saidNs + 1n : askedNs;
+  const saidNs = known.stateNs ?? 0n;
+  const ns = saidNs > askedNs ? saidNs + 1n : askedNs;
   const order = { ns, key: `request:${requestId}`, source: 'reply' } as const;
   await endEntity(database, transaction, { entityId, customerId, order, reason });
   const closed = await closeRunningRun(database, transaction, { entityId, failureCode: reason });
-  await dropOpenRequests(database, transaction, { entityId, failureCode: reason });
-  return { failureCode: null, closed };
+  const dropped = await dropOpenRequests(database, transaction, { entityId, failureCode: reason });
+  return { failureCode: null, closed, dropped };
 }

@@ -8,15 +8,22 @@ import type { SyncQueue } from '../queue/work-queues.ts';
 import { tryLock } from '../store/advisory-lock.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import { databaseFailure } from '../store/database-failures.ts';
-import { anythingAsked, markTaken, takeRequest, type TakenRequest } from '../store/due-requests.ts';
-import { lockEntity } from '../store/entity-lock.ts';
+import {
+  anythingAsked,
+  dueRequests,
+  markTaken,
+  takeRequest,
+  type DueRequest,
+  type TakenRequest,
+} from '../store/due-requests.ts';
+import { isRemoved, lockEntity } from '../store/entity-lock.ts';
 import { dueRefreshRequests } from '../store/refresh-request-store.ts';
 import { concludeRequest, postponeRequest } from '../store/request-conclusion.ts';
 import { openStepJobs } from '../store/sync-step-store.ts';
 import { requestSync, type ClosedRun } from '../store/sync-store.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import { refreshJob } from './refresh-job.ts';
-import { isRemoved, removeEntity } from './removed-entity.ts';
+import { removeEntity, type Removal } from './removed-entity.ts';
 import { startTimer, type RepeatingTimer, type TimerAnswer } from './repeating-timer.ts';
 import { reportRequest, type RequestFate } from './request-report.ts';
 
@@ -36,18 +43,21 @@ const defaultIntervalMs = 4_000;
 const limit = 100;
 /** A fault of ours, or of the row: not to be met again at once. */
 const afterSurpriseMs = 300_000;
+/** Somebody holds what it needs for longer than a statement may wait. */
+const afterSlownessMs = 30_000;
 /** Opening steps of a run: accounts and the entity. */
 const openingStepsLimit = 10;
 
 export function startRequestTimer(options: RequestTimerOptions): RepeatingTimer {
   const { logger, intervalMs = defaultIntervalMs, clock = machineClock } = options;
+  const stopping = new AbortController();
   let isFailing = false;
-  return startTimer({
+  const timer = startTimer({
     intervalMs,
     jitter: 0.2,
     clock,
     async run() {
-      const answer = await takeUpRequests(options);
+      const answer = await takeUpRequests(options, stopping.signal);
       isFailing = false;
       return answer;
     },
@@ -57,16 +67,27 @@ export function startRequestTimer(options: RequestTimerOptions): RepeatingTimer 
       isFailing = true;
     },
   });
+  return {
+    wake: () => timer.wake(),
+    async close() {
+      stopping.abort();
+      await timer.close();
+    },
+  };
 }
 
-/** One look; for tests too. */
-export async function takeUpRequests(options: RequestTimerOptions): Promise<TimerAnswer> {
+/** One look, ended early by `stop`; for tests too. */
+export async function takeUpRequests(
+  options: RequestTimerOptions,
+  stop: AbortSignal | null = null,
+): Promise<TimerAnswer> {
   const { database } = options;
   if (!(await anythingAsked(database))) return 'rest';
   // First what needs no Redis.
-  const isMoreToEnd = await takeUp(options, 'entity_removed', endRemoved);
+  const isMoreToEnd = await takeUp(options, { kind: 'entity_removed', carryOut: endRemoved, stop });
+  const isMoreToStart = await takeUp(options, { kind: 'sync', carryOut: startAskedSync, stop });
+  if (stop?.aborted === true) return 'rest';
   await queueRefreshes(options);
-  const isMoreToStart = await takeUp(options, 'sync', startAskedSync);
   return isMoreToEnd || isMoreToStart ? 'again' : 'rest';
 }
 
@@ -86,7 +107,7 @@ async function queueRefreshes(options: RequestTimerOptions): Promise<void> {
   for (const requestId of taken) reportRequest(options, { kind: 'refresh', requestId, outcome: 'picked_up' });
 }
 
-interface TakenUp extends Pick<RequestFate, 'failureCode'> {
+interface TakenUp extends Pick<RequestFate, 'failureCode'>, Pick<Removal, 'dropped'> {
   /** The run whose jobs are to be made. */
   readonly syncId?: string;
   readonly closed: ClosedRun | null;
@@ -100,65 +121,89 @@ interface Asked extends TakenRequest {
 /** All of it in the transaction that holds the request. */
 type CarryOut = (asked: Asked) => Promise<TakenUp>;
 
+interface Kind {
+  readonly kind: 'sync' | 'entity_removed';
+  readonly carryOut: CarryOut;
+}
+
 /** True when there may be more. */
 async function takeUp(
   options: RequestTimerOptions,
-  kind: 'sync' | 'entity_removed',
-  carryOut: CarryOut,
+  { stop, ...kind }: Kind & { readonly stop: AbortSignal | null },
 ): Promise<boolean> {
-  for (let taken = 0; taken < limit; taken += 1) {
-    if (!(await takeOne(options, kind, carryOut))) return false;
+  const due = await dueRequests(options.database.db, { kind: kind.kind, limit });
+  let taken = 0;
+  for (const request of due) {
+    if (stop?.aborted === true) return false;
+    const answer = await takeOne(options, kind, request);
+    if (answer === 'slow') return false;
+    if (answer === 'taken') taken += 1;
   }
-  return true;
+  // Of what others hold there may be as many at the next look.
+  return due.length === limit && taken > 0;
 }
 
-/** False when none is left. */
+/** `slow`: the next would perhaps wait as long, and others should have their turn. */
 async function takeOne(
   options: RequestTimerOptions,
-  kind: 'sync' | 'entity_removed',
-  carryOut: CarryOut,
-): Promise<boolean> {
-  const taken = await concludeOne(options, kind, carryOut);
-  if (taken === null) return false;
-  const { closed, syncId, ...fate } = taken;
-  reportRequest(options, { kind, ...fate });
-  if (closed !== null) reportClosedRun(options, closed);
-  if (syncId !== undefined) await queueSteps(options, syncId);
-  return true;
+  { kind, carryOut }: Kind,
+  due: DueRequest,
+): Promise<'taken' | 'gone' | 'slow'> {
+  try {
+    const taken = await concludeOne(options, carryOut, due);
+    if (taken === null) return 'gone';
+    const { closed, syncId, dropped = [], ...fate } = taken;
+    const error = syncId === undefined ? undefined : await queueSteps(options, syncId);
+    reportRequest(options, { kind, ...fate, ...(error !== undefined && { error }) });
+    for (const one of dropped) {
+      reportRequest(options, { ...one, outcome: 'failed', failureCode: 'ENTITY_REMOVED' });
+    }
+    if (closed !== null) reportClosedRun(options, closed);
+    return 'taken';
+  } catch (error) {
+    const failure = databaseFailure(error);
+    if (failure === 'away') throw error;
+    // It stands in nobody's way.
+    const { requestId } = due;
+    const failureCode = error instanceof AppError ? error.code : 'REQUEST_FAILED';
+    const againInMs = failure === 'slow' ? afterSlownessMs : afterSurpriseMs;
+    await postponeRequest(options.database.db, { requestId, againInMs, failureCode });
+    reportRequest(options, { kind, requestId, outcome: 'later', failureCode, error });
+    return failure === 'slow' ? 'slow' : 'taken';
+  }
 }
 
 type Concluded = TakenUp & Omit<RequestFate, 'kind'>;
 
-async function concludeOne(
+/** Null when it is not there to be taken. */
+function concludeOne(
   { database }: RequestTimerOptions,
-  kind: 'sync' | 'entity_removed',
   carryOut: CarryOut,
+  due: DueRequest,
 ): Promise<Concluded | null> {
-  let tried: string | null = null;
-  try {
-    return await database.transaction(async (transaction): Promise<Concluded | null> => {
-      const request = await takeRequest(transaction, kind);
-      if (request === null) return null;
-      const { requestId } = request;
-      tried = requestId;
-      const taken = await carryOut({ ...request, database, transaction });
-      const { failureCode = null } = taken;
-      const outcome = failureCode === null ? 'done' : 'failed';
-      await concludeRequest(transaction, { requestId, state: outcome, failureCode });
-      return { ...taken, requestId, outcome };
-    });
-  } catch (error) {
-    if (tried === null || databaseFailure(error) !== 'other') throw error;
-    // It stands in nobody's way.
-    const failureCode = error instanceof AppError ? error.code : 'REQUEST_FAILED';
-    await postponeRequest(database.db, { requestId: tried, againInMs: afterSurpriseMs, failureCode });
-    return { requestId: tried, outcome: 'later', failureCode, error, closed: null };
-  }
+  return database.transaction(async (transaction): Promise<Concluded | null> => {
+    // Before the request, as an erasure, which deletes requests under the entity's lock.
+    await lockEntity(database, transaction, due.entityId);
+    const request = await takeRequest(transaction, due);
+    if (request === null) return null;
+    const { requestId } = request;
+    const taken = await carryOut({ ...request, database, transaction });
+    const { failureCode = null } = taken;
+    const outcome = failureCode === null ? 'done' : 'failed';
+    await concludeRequest(transaction, { requestId, state: outcome, failureCode });
+    return { ...taken, requestId, outcome };
+  });
 }
 
-async function queueSteps({ database, syncQueue }: RequestTimerOptions, syncId: string): Promise<void> {
-  const jobs = await openStepJobs(database, { syncId, limit: openingStepsLimit });
-  if (jobs.length > 0) await syncQueue.add(jobs);
+/** What came in the way, where something did: the run stands, and the reconciler makes its jobs. */
+async function queueSteps({ database, syncQueue }: RequestTimerOptions, syncId: string): Promise<unknown> {
+  try {
+    const jobs = await openStepJobs(database, { syncId, limit: openingStepsLimit });
+    if (jobs.length > 0) await syncQueue.add(jobs);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 async function startAskedSync({ database, transaction, ...asked }: Asked): Promise<TakenUp> {

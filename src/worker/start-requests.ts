@@ -2,10 +2,10 @@
 // them. Works without the ear as well, some seconds later.
 import { createOpened } from '../core/opened.ts';
 import { openRequestListener, type ListenerBounds } from '../store/request-listener.ts';
-import { startErasureTimer, type ErasureTimerOptions } from './erasure-timer.ts';
+import { startErasureTimer } from './erasure-timer.ts';
 import { startRequestTimer, type RequestTimerOptions } from './request-timer.ts';
 
-export interface RequestsOptions extends RequestTimerOptions, Pick<ErasureTimerOptions, 'now'> {
+export interface RequestsOptions extends RequestTimerOptions {
   /** DATABASE_URL; null: an embedded database, which nobody can listen to. */
   readonly listenUrl: string | null;
   /** For tests. */

@@ -4,8 +4,9 @@ import type { FailureCode } from '../core/failure-codes.ts';
 import type { LeanFailure } from '../lean/lean-failures.ts';
 import { appendChanges } from '../store/change-store.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
-import { lockEntity } from '../store/entity-lock.ts';
+import { isRemoved, lockEntity } from '../store/entity-lock.ts';
 import { applyEntityFacts, type FactOrder } from '../store/entity-store.ts';
+import { isEntityErased } from '../store/erasure-store.ts';
 import { readKnownEntities } from '../store/listed-entity-store.ts';
 import { dropWaitingRun } from '../store/waiting-run-store.ts';
 
@@ -28,18 +29,24 @@ export interface EndedEntity extends NamedEntity {
   readonly source?: 'sweep';
 }
 
-/** Part of the caller's transaction. False where a later word has it otherwise: then there is nothing to tell, and what waits may well succeed. */
+/**
+ * Part of the caller's transaction, in which it takes the entity's lock. False where a later word has it otherwise: then
+ * there is nothing to tell, and what waits may well succeed. So it is too where the entity was erased, or removed by its
+ * application, while Lean was asked: what Lean says of the time since brings nothing of it back.
+ */
 export async function stopEntity(
   database: Database,
   transaction: TablesTransaction,
   { failure: { code, reconnectId }, ...entity }: StoppedEntity,
 ): Promise<boolean> {
+  const known = await lockEntity(database, transaction, entity.entityId);
+  if (isRemoved(known)) return false;
+  if (known === null && (await isEntityErased(transaction, entity.entityId))) return false;
   // An entity that Lean does not know any more has no customer who could act.
   if (code === 'LEAN_ENTITY_UNKNOWN') return endEntity(database, transaction, { ...entity, reason: code });
   const { entityId, customerId, order, eventKey = null, syncId } = entity;
   const reconnectExpiresAt = reconnectId === null ? null : expiryOf(order);
   const state = { state: 'action_required', reason: code } as const;
-  await lockEntity(database, transaction, entityId);
   const { stateWritten } = await applyEntityFacts(database, transaction, {
     facts: { entityId, reconnectId, reconnectExpiresAt, state },
     order,

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { appendChanges, publishChanges, type NewChange } from '../../src/store/change-store.ts';
 import { openDatabase, postgresDialect, type Database } from '../../src/store/database.ts';
+import { retentionTasks } from '../../src/store/retention-store.ts';
 import { startChangePublisher } from '../../src/worker/change-publisher.ts';
 import { engines, openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -45,13 +46,29 @@ async function runAs(text: string): Promise<readonly unknown[]> {
   }
 }
 
+/** Up to `position`, as retention does. */
+async function forget(database: Database, position: number): Promise<void> {
+  await sql`
+    update ${database.table('changes')} set at = now() - interval '31 days' where position <= ${position}
+  `.execute(database.db);
+  const keepDays = { bodies: 30, quarantine: 30, eventKeys: 30, changes: 30 };
+  const tasks = retentionTasks(database, { keepDays, limit: 100 });
+  for (const { kind, run } of tasks) if (kind === 'changes') await run();
+}
+
+/** Numbers 1 to 6, of which 3 and 5 were erased and the first two have expired. */
+async function writeSixAndForget(database: Database): Promise<void> {
+  await appendChanges(database.db, ['1', '2', '3', '4', '5', '6'].map(change));
+  await publishChanges(database, { limit: 10 });
+  await database.db.deleteFrom('changes').where('entity_id', 'in', ['3', '5']).execute();
+  await forget(database, 2);
+}
+
 describe('the reader in SQL', () => {
   it('gives each change its effect once, a page at a time, also when two run at once', async () => {
     const inSchema = { schema: test.schema };
     await runAs(readmeExample('cursor.sql', inSchema));
-    await runAs(
-      'create table accounts_to_score (entity_id text, account_id text, position bigint primary key)',
-    );
+    await runAs('create table accounts_to_score (entity_id text, account_id text, position bigint)');
     const ids = Array.from({ length: 250 }, (_, index) => `entity-${index + 1}`);
     await appendChanges(test.database.db, ids.map(change));
     await appendChanges(test.database.db, [{ ...change('other'), change: 'entity.connected', details: {} }]);
@@ -62,6 +79,38 @@ describe('the reader in SQL', () => {
     const effects = await runAs('select entity_id, position from accounts_to_score order by position');
     expect(effects).toEqual(ids.map((id, index) => ({ entity_id: id, position: String(index + 1) })));
     expect(await runAs('select position from lean_cursor')).toEqual([{ position: '251' }]);
+  });
+
+  it('passes a number that is missing, scores every account once it was away for too long, and goes on with what is left', async () => {
+    const inSchema = { schema: test.schema };
+    await runAs(readmeExample('cursor.sql', inSchema));
+    await runAs('create table accounts_to_score (entity_id text, account_id text, position bigint)');
+    await runAs(
+      "insert into accounts (entity_id, account_id, customer_id, normalizer_version, raw) values ('e', 'a', 'c', 1, '')",
+    );
+    await writeSixAndForget(test.database);
+    const round = readmeExample('reader.sql', inSchema);
+    while ((await runAs(round)).length > 0);
+    expect(
+      await runAs('select entity_id, position from accounts_to_score order by position, entity_id'),
+    ).toEqual([
+      { entity_id: 'e', position: '2' },
+      { entity_id: '4', position: '4' },
+      { entity_id: '6', position: '6' },
+    ]);
+    // Erased, which is no reason to look at anything anew; and all of it expired.
+    await appendChanges(test.database.db, ['7', '8'].map(change));
+    await publishChanges(test.database, { limit: 10 });
+    await runAs("delete from changes where entity_id = '7'");
+    expect(await runAs(round)).toEqual([{ position: '8' }]);
+    await appendChanges(test.database.db, [change('9')]);
+    await publishChanges(test.database, { limit: 10 });
+    await forget(test.database, 9);
+    expect(await runAs(round)).toEqual([{ position: '9' }]);
+    expect(await runAs(round)).toEqual([]);
+    expect(
+      await runAs('select entity_id from accounts_to_score where position > 6 order by position'),
+    ).toEqual([{ entity_id: '8' }, { entity_id: 'e' }]);
   });
 });
 
@@ -74,6 +123,7 @@ interface Reader {
   readonly connectionString: string;
   readonly name: string;
   readonly handle: (client: Client, change: ReadChange) => Promise<void>;
+  readonly catchUp: (client: Client) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -89,6 +139,8 @@ interface RestartedReader {
   readonly diesAt: readonly number[];
   readonly onRead: () => void;
 }
+
+const catchUp = () => Promise.reject(new Error('nothing has expired'));
 
 /** Reads until `close`, starting anew whenever it has died. */
 async function startReader({ name, diesAt, onRead }: RestartedReader) {
@@ -117,7 +169,8 @@ async function startReader({ name, diesAt, onRead }: RestartedReader) {
         onRead();
         if (diesAt.includes((read += 1))) throw new Crash();
       };
-      await followChanges({ connectionString: applicationUrl(), name, handle, signal: stop.signal }).catch(
+      const connectionString = applicationUrl();
+      await followChanges({ connectionString, name, handle, catchUp, signal: stop.signal }).catch(
         (error: unknown) => {
           if (!(error instanceof Crash)) throw error;
         },
@@ -176,6 +229,42 @@ async function openElsewhere() {
 const patience = { timeoutMs: 45_000, everyMs: 100 };
 
 describe('the reader in TypeScript', () => {
+  it('passes a number that is missing, catches up once it was away for too long, and goes on with what is left', async () => {
+    await runAs(readmeExample('cursor.sql', { schema: test.schema }));
+    await writeSixAndForget(test.database);
+    const { followChanges } = readerModule.parse(
+      await importReadmeExample('change-reader.ts', { schema: test.schema }),
+    );
+    const told: string[] = [];
+    const follow = async (last: string) => {
+      const stop = new AbortController();
+      const tell = (what: string) => {
+        told.push(what);
+        if (what === last) stop.abort();
+        return Promise.resolve();
+      };
+      await followChanges({
+        connectionString: applicationUrl(),
+        name: 'lending',
+        handle: (_, { position }) => tell(position),
+        catchUp: () => tell('catch up'),
+        signal: stop.signal,
+      });
+    };
+    await follow('6');
+    expect(told.splice(0)).toEqual(['catch up', '4', '6']);
+    // All that came since has expired, and nothing is new: it is told at once, and once.
+    await appendChanges(test.database.db, [change('7')]);
+    await publishChanges(test.database, { limit: 10 });
+    await forget(test.database, 7);
+    await follow('catch up');
+    expect(await runAs('select position from lean_cursor')).toEqual([{ position: '7' }]);
+    await appendChanges(test.database.db, [change('8')]);
+    await publishChanges(test.database, { limit: 10 });
+    await follow('8');
+    expect(told).toEqual(['catch up', '8']);
+  });
+
   it('gives every reader every change once, in order, while 100 writers write, some slowly, some in vain', async () => {
     await runAs(readmeExample('cursor.sql', { schema: test.schema }));
     await runAs('create table effects (id bigserial, reader text, position bigint, entity_id text)');

@@ -70,11 +70,17 @@ describe('engines', () => {
         state: 'warning',
         message: expect.stringContaining('may truncate 1 of its tables'),
       });
+      const asking = `execute on function ${schema}.ask_for(text, text, boolean)`;
+      await change(`revoke ${asking} from ${name}`);
+      expect(await lineOf('postgres rights', env)).toMatchObject({
+        state: 'problem',
+        message: expect.stringContaining('ask_for execute'),
+      });
       for (const taken of [`select on ${schema}.schema_migrations`, `usage on schema ${schema}`]) {
         await change(`revoke ${taken} from ${name}`);
         const { of, findings } = await doctor(env);
         expect(of('postgres rights')).toMatchObject([
-          { state: 'problem', cure: expect.stringContaining('grant usage on schema') },
+          { state: 'problem', cure: expect.stringContaining('npm run migrate') },
         ]);
         expect(findings.map(({ check }) => check)).not.toContain('postgres schema');
         expect(of('postgres')).toMatchObject([{ state: 'ok' }]);
@@ -96,7 +102,7 @@ describe('engines', () => {
       expect(await lineOf('postgres rights', both({ DATABASE_URL: role.url }))).toMatchObject({
         state: 'problem',
         message: expect.stringContaining('accounts delete'),
-        cure: expect.stringContaining('grant select, insert, update, delete on all tables'),
+        cure: expect.stringContaining('npm run migrate'),
       });
     } finally {
       await role.drop();

@@ -54,11 +54,14 @@ describe.concurrent('worker SIGKILLed again and again on the same job', () => {
   });
 });
 
-/** Connections made since then, whose statement waits for somebody else's transaction. */
+/** Connections made since then, whose statement waits for a transaction that has something of this schema. */
 async function waitingForOthers({ test }: WorkerWorld, since: string): Promise<number> {
   const { rows } = await sql<{ waiting: number }>`
-    select count(*)::integer as waiting from pg_stat_activity
-    where wait_event_type = 'Lock' and query like ${`%${test.schema}%`} and backend_start > ${since}::timestamptz
+    select count(*)::integer as waiting from pg_stat_activity as one
+    where wait_event_type = 'Lock' and backend_start > ${since}::timestamptz and exists (
+      select from pg_locks as held join pg_class as relation on relation.oid = held.relation
+      where held.pid = any(pg_blocking_pids(one.pid)) and relation.relnamespace = ${test.schema}::regnamespace
+    )
   `.execute(test.database.db);
   return rows[0]?.waiting ?? 0;
 }

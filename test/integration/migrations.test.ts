@@ -56,6 +56,10 @@ describe('migrating', () => {
       insert into ${database.table('installation')} (installation_id, environment, region)
       values ('installation', 'sandbox', 'ae')
     `.execute(database.db);
+    await sql`
+      insert into ${database.table('changes')} (change, position) values ('kept', 7), ('kept', 9), ('unnumbered', null)
+    `.execute(database.db);
+    await sql`update ${database.table('change_feed_state')} set last_position = 9`.execute(database.db);
     const since = [
       '0002-retention-and-erasure',
       '0003-operators-and-all-data',
@@ -71,6 +75,8 @@ describe('migrating', () => {
       .select('erasure_key')
       .executeTakeFirstOrThrow();
     expect(key).toHaveLength(32);
+    const bounds = await sql`select * from ${database.table('change_feed_bounds')}`.execute(database.db);
+    expect(bounds.rows).toEqual([{ forgotten_up_to: 6n, last_position: 9n }]);
   });
 
   it('leaves a worker of the former version working', async () => {

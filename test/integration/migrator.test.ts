@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { Client } from 'pg';
 import { expect, it, type TestContext } from 'vitest';
 import { openDatabase, postgresDialect, type Database } from '../../src/store/database.ts';
+import { stampInstallation } from '../../src/store/installation-store.ts';
 import { migrate, missingMigrations, printMigrations } from '../../src/store/migrate.ts';
 import { readme } from '../support/readme.ts';
 import { engines, needsRealEngines, openTestDatabase, startPrivatePostgres } from '../support/engines.ts';
@@ -101,6 +102,27 @@ it('of two migrators at once one waits for the other, and both end well', async 
   expect(ran[1]?.length).toBeGreaterThan(4);
 });
 
+it('waits for no table longer than 20 s, whichever version it begins at', async () => {
+  const test = await openTestDatabase();
+  const { database } = test;
+  const seen: unknown[] = [];
+  const watched: Database = {
+    ...database,
+    transaction: (work) =>
+      database.transaction(async (inside) => {
+        const result = await work(inside);
+        seen.push(...(await sql`show lock_timeout`.execute(inside)).rows);
+        return result;
+      }),
+  };
+  try {
+    expect(await migrate(watched)).toEqual([]);
+    expect(seen).toEqual([{ lock_timeout: '20s' }]);
+  } finally {
+    await test.drop();
+  }
+});
+
 it('that fails leaves nothing behind, not even the schema', async (context) => {
   const { database, url } = await emptyDatabase(context);
   const schema = `${database.schema}_x`;
@@ -152,6 +174,33 @@ it(
 );
 
 it(
+  'npm run migrate refuses another’s schema before it changes anything in it',
+  async (context) => {
+    const { databaseUrl: url = '' } = engines;
+    context.skip(url === '', 'needs a real Postgres');
+    const test = await openTestDatabase();
+    const { database, schema } = test;
+    context.onTestFinished(() => test.drop());
+    await stampInstallation(database, { environment: 'production', region: 'ae', appToken: 'theirs' });
+    // As if this version had brought a migration with it.
+    await sql`delete from ${database.table('schema_migrations')} where name like '0005%'`.execute(
+      database.db,
+    );
+    const env = {
+      LEAN_ENVIRONMENT: 'sandbox',
+      LEAN_REGION: 'ae',
+      LEAN_APP_TOKEN: 'ours',
+      DATABASE_URL: url,
+      DATABASE_SCHEMA: schema,
+    };
+    const command = nodeCommand('src/main-migrate.ts');
+    const { code, stderr } = await runProcess({ command, cwd: root, env });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('WRONG_INSTALLATION: ') });
+  },
+  timeoutMs,
+);
+
+it(
   'the README’s roles, made as it says, are enough: the owner migrates, and the others get what they are there for',
   async (context) => {
     needsRealEngines(context, 'postgres');
@@ -173,10 +222,11 @@ it(
       MIGRATION_DATABASE_URL: as('lean_owner'),
       DATABASE_URL: as('lean_worker'),
       DATABASE_READER_ROLE: 'lending_app',
+      DATABASE_APP_ROLE: 'lean_app',
     };
     const said = (await runMigrate(env)).split('\n').slice(2, -1);
     expect(said).toEqual([
-      'role lending_app may read account_overview, booked_transactions, change_feed, current_balances',
+      'role lending_app may read account_overview, booked_transactions, change_feed, change_feed_bounds, current_balances',
       'role lean_app may call request_refresh, request_sync, request_erase, entity_removed',
       'role lean_worker may read and write rows, as workers do',
     ]);

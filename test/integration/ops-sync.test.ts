@@ -1,8 +1,10 @@
 // What an operator asks for is a row that a worker takes up: a sync, a refresh, a look for what was lost.
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockEntity } from '../../src/store/entity-lock.ts';
 import { requestRefresh } from '../../src/store/refresh-request-store.ts';
 import { readSweeps } from '../../src/store/sweep-store.ts';
-import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { engines, openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { logEntries, operate } from '../support/operator.ts';
 import { createSweepParts } from '../support/sweep-parts.ts';
@@ -142,6 +144,26 @@ describe('ops sweep', () => {
     parts.lean.refreshes.set('entity-1', [refresh('FINISHED')]);
     expect([await look(), await look()]).toEqual([3, 3]);
     expect(await runs()).toMatchObject([{ entity_id: 'entity-1', reason: 'sweep', full_history: true }]);
+  });
+
+  it('holds no entity while it waits for a sweep, whose page locks entities', async (context) => {
+    context.skip(engines.kind.postgres === 'embedded', 'needs two connections');
+    const { database } = test;
+    await createSweepParts(database).begin();
+    let asked: Promise<unknown> = Promise.resolve();
+    await database.transaction(async (transaction) => {
+      await transaction.selectFrom('sweep_progress').select('sweep').forUpdate().execute();
+      asked = ops('sweep');
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction);
+      await eventually(async () => {
+        const { rows: waiting } = await sql`
+          select from pg_stat_activity where ${rows[0]?.pid}::integer = any(pg_blocking_pids(pid))
+        `.execute(database.db);
+        expect(waiting).toHaveLength(1);
+      });
+      expect(await lockEntity(database, transaction, 'entity-1')).toMatchObject({ state: 'active' });
+    });
+    expect(await asked).toMatchObject({ code: 0 });
   });
 
   it('with --follow waits for the first worker, and says when there is one', async () => {

@@ -62,7 +62,6 @@ function start({ url, database = test.database, intervalMs = neverMs, bounds = {
     syncQueue: { add: () => Promise.resolve() },
     logger,
     metrics: createMetrics({ processMetrics: false }),
-    now: () => new Date(),
     intervalMs,
     listenUrl: url?.href ?? null,
     listenerBounds: { firstPauseMs: 10, ...bounds },
@@ -121,6 +120,14 @@ it('says once that nothing arrives where a pooler lends sessions, and goes on by
   start({ intervalMs: 20 });
   expect(await answerTo('first')).toEqual(refused);
   expect(unheard.states()).toEqual(['unheard']);
+});
+
+it('outlives the file of a certificate that its URL names and that is missing', async () => {
+  const url = new URL('postgres://127.0.0.1:1/none?sslmode=verify-full&sslrootcert=/missing/root.pem');
+  const { reaches, states } = start({ url, intervalMs: 20 });
+  await reaches('lost');
+  expect(await answerTo('first')).toEqual(refused);
+  expect(states()).toEqual(['lost']);
 });
 
 it('notices PgBouncer in transaction mode by itself', { timeout: 60_000 }, async (context) => {

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { stampInstallation } from '../../src/store/installation-store.ts';
+import { stopEntity } from '../../src/worker/stopped-entity.ts';
 import { ask, requestRows, type AskingFunction } from '../support/asked-requests.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { entityBody, refreshBody, webhookBody } from '../support/event-bodies.ts';
@@ -39,6 +40,7 @@ const runs = () =>
   database.db.selectFrom('sync_runs').select(['state', 'failure_code']).orderBy('created_at').execute();
 
 describe('an entity that the application has removed', () => {
+  let sweeps: ReturnType<typeof createSweepParts>;
   beforeEach(async () => {
     await arrive('e1', created('e1', hours(-2)));
     const parts = partsOfTwoAccounts(database);
@@ -46,7 +48,8 @@ describe('an entity that the application has removed', () => {
     await parts.request();
     await call('request_refresh', entityId);
     await call('entity_removed', entityId);
-    await createSweepParts(database).look();
+    sweeps = createSweepParts(database);
+    await sweeps.look();
   });
   const removed = { state: 'ended', state_reason: 'ENTITY_REMOVED' };
 
@@ -58,6 +61,11 @@ describe('an entity that the application has removed', () => {
     ]);
     const ends = (await rows()).map(({ kind, state, failure_code: code }) => `${kind} ${state} ${code}`);
     expect(ends.toSorted()).toEqual(['entity_removed done null', 'refresh failed ENTITY_REMOVED']);
+    const told = sweeps.lines.filter(({ event }) => event === 'request').map(({ fields }) => fields);
+    expect(told).toMatchObject([
+      { kind: 'entity_removed', outcome: 'done' },
+      { kind: 'refresh', outcome: 'failed', failure_code: 'ENTITY_REMOVED' },
+    ]);
     const names = await changeNames(database);
     expect(names.toSorted()).toEqual(['entity.connected', 'entity.ended', 'sync.failed', 'sync.failed']);
     await call('entity_removed', entityId);
@@ -79,6 +87,26 @@ describe('an entity that the application has removed', () => {
     expect(ignored.map(({ event_key: key }) => key)).toEqual(['c', 'r', 'u']);
     await arrive('n', created('n', hours(1), 'entity.reconnected'));
     expect(await entityState()).toMatchObject({ state: 'active' });
+  });
+
+  it('stays removed whatever a call to Lean that was under way brings', async () => {
+    const names = await changeNames(database);
+    const order = {
+      ns: BigInt(Date.now() + 60_000) * 1_000_000n,
+      key: 'refresh:1',
+      source: 'reply',
+    } as const;
+    for (const code of ['LEAN_ENTITY_UNKNOWN', 'CONSENT_EXPIRED'] as const) {
+      const failure = { code, reconnectId: null };
+      const isTold = await database.transaction((transaction) =>
+        stopEntity(database, transaction, { entityId, customerId, order, failure }),
+      );
+      expect(isTold).toBe(false);
+      expect(await entityState()).toEqual(removed);
+    }
+    await arrive('u', created('u', hours(1), 'entity.updated'));
+    expect(await entityState()).toEqual(removed);
+    expect(await changeNames(database)).toEqual(names);
   });
 
   it('is asked for by no sweep, no refresh and no sync', async () => {

@@ -85,7 +85,7 @@ describe('the functions of the application', () => {
   it('refuse nothing, blanks and what is too long, and say what they want', async () => {
     const wanted = /^(entity|customer)_id must be a text of 1 to 200 characters$/;
     for (const name of ['request_refresh', 'request_sync', 'request_erase', 'entity_removed'] as const)
-      for (const id of [null, '', '   ', 'x'.repeat(201)])
+      for (const id of [null, '', '   ', '\n', 'x'.repeat(201), ' entity-1', 'entity-1\r\n', 'entity-1\t'])
         await expect(call(name, id)).rejects.toMatchObject({
           code: '22023',
           message: expect.stringMatching(wanted),
@@ -128,15 +128,28 @@ describe('the functions of the application', () => {
   it('came to databases in which somebody had written wishes by hand, and kept those that were sound', async () => {
     const id = await call('request_erase', 'sound');
     await sql`drop index ${sql.id(test.schema)}.requests_one_erase`.execute(database.db);
+    await sql`alter table ${database.table('requests')} drop constraint requests_name_somebody`.execute(
+      database.db,
+    );
     await sql`
-      insert into ${database.table('requests')} (kind, customer_id) values ('erase', 'sound'), ('erase', null)
+      insert into ${database.table('requests')} (kind, customer_id)
+      values ('erase', 'sound'), ('erase', null), ('refresh', null), ('sync', null)
     `.execute(database.db);
-    for (const text of schema0005.slice(0, 2))
+    // All that is about rows of the kind.
+    const about = /failure_code = 'REQUEST_INVALID'|requests_one_erase|requests_name_somebody/;
+    for (const text of schema0005.filter((one) => about.test(one)))
       await sql.raw(qualified(text, test.schema)).execute(database.db);
     const invalid = { state: 'failed', failure_code: 'REQUEST_INVALID', customer_id: null };
     const [first, ...others] = await rows();
     expect(first).toMatchObject({ request_id: id, state: 'waiting', customer_id: 'sound' });
-    expect(others).toMatchObject([invalid, invalid]);
+    expect(others).toMatchObject([invalid, invalid, invalid, invalid]);
+  });
+
+  it('are the only way to ask: a row that names nobody is refused', async () => {
+    for (const kind of ['refresh', 'sync', 'erase', 'entity_removed'])
+      await expect(
+        sql`insert into ${database.table('requests')} (kind) values (${kind})`.execute(database.db),
+      ).rejects.toMatchObject({ code: '23514' });
   });
 });
 
@@ -184,7 +197,7 @@ describe('a request for what is not there', () => {
       .filter(({ event }) => event === 'request')
       .map(({ fields }) => fields['outcome']);
     // A refresh is the one that is carried out later, by a job.
-    expect(said).toEqual(['failed', 'picked_up', 'failed', 'failed']);
+    expect(said).toEqual(['failed', 'failed', 'picked_up', 'failed']);
   });
 });
 

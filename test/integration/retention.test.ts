@@ -131,6 +131,12 @@ describe('a round of retention', () => {
     await retention().run();
     const rows = await database.db.selectFrom('changes').select('change').orderBy('change_id').execute();
     expect(rows.map(({ change }) => change)).toEqual(['young', 'not numbered']);
+    const bounds = await sql`select * from ${database.table('change_feed_bounds')}`.execute(database.db);
+    expect(bounds.rows).toEqual([{ forgotten_up_to: 2n, last_position: 3n }]);
+    await retention().run();
+    expect(
+      (await sql`select * from ${database.table('change_feed_bounds')}`.execute(database.db)).rows,
+    ).toEqual(bounds.rows);
   });
 
   it('deletes the steps of syncs that have ended, results that came and batches, and no step of a sync that runs', async () => {

@@ -37,7 +37,13 @@ afterAll(async () => {
   await test.drop();
 });
 
-const views = ['account_overview', 'booked_transactions', 'change_feed', 'current_balances'];
+const views = [
+  'account_overview',
+  'booked_transactions',
+  'change_feed',
+  'change_feed_bounds',
+  'current_balances',
+];
 const functions = ['entity_removed', 'request_erase', 'request_refresh', 'request_sync'];
 
 /** What `run` gives in this role. */
@@ -91,11 +97,15 @@ async function namesOf(kinds: readonly string[]): Promise<string[]> {
 }
 
 describe('the role that reads', () => {
-  it('reads the four views, and nothing else of what the schema has', async () => {
+  it('reads the five views, and nothing else of what the schema has', async () => {
     const select = ['SELECT'];
     expect(await rightsOf(roles.reader)).toEqual(Object.fromEntries(views.map((name) => [name, select])));
     expect(await callableBy(roles.reader)).toEqual([]);
-    for (const name of views) expect(await asRole(roles.reader, `select * from @.${name}`)).toEqual([]);
+    const bounds = [{ forgotten_up_to: 0n, last_position: 0n }];
+    for (const name of views) {
+      const expected = name === 'change_feed_bounds' ? bounds : [];
+      expect(await asRole(roles.reader, `select * from @.${name}`)).toEqual(expected);
+    }
     const others = (await namesOf(['r', 'p', 'v', 'm'])).filter((name) => !views.includes(name));
     expect(others).toContain('own_view');
     expect(others).toContain('webhook_events');
@@ -185,6 +195,7 @@ describe('a role that is not there', () => {
       const plan = planGrants(test.schema, {
         readerRole: undefined,
         appRole: undefined,
+        isProduction: false,
         workerRole: null,
         ...named,
       });
@@ -195,11 +206,18 @@ describe('a role that is not there', () => {
   });
 
   it('is passed by where nobody has: the application’s by default, and whoever DATABASE_URL comes as', async () => {
-    const names = { readerRole: roles.reader, appRole: undefined, workerRole: absent };
+    const names = { readerRole: roles.reader, appRole: undefined, isProduction: false, workerRole: absent };
     const plan = planGrants(test.schema, names);
     expect(plan.assumed.map(({ role }) => role)).toEqual(['lean_app', absent]);
     const { grants, impossible } = await possibleGrants(test.database, plan);
     expect(grants.map(({ role }) => role)).toContain(roles.reader);
     expect(impossible.map(({ role }) => role)).toContain(absent);
+  });
+
+  it('may ask for nothing in production, where every role is named or none: another installation may have it', () => {
+    const names = { readerRole: undefined, appRole: undefined, isProduction: true, workerRole: null };
+    expect(planGrants(test.schema, names)).toEqual({ named: [], assumed: [] });
+    const { named, assumed } = planGrants(test.schema, { ...names, appRole: 'lean_app' });
+    expect([named.map(({ role }) => role), assumed]).toEqual([['lean_app'], []]);
   });
 });

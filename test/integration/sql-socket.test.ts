@@ -1,12 +1,13 @@
 // The way of `npm run ops` into a database that lives inside `npm start`: rows, and commands that are run there.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startSqlSocket } from '../../src/embedded/sql-socket.ts';
 import { runInDevelopment } from '../../src/operations/ops-development.ts';
+import { sqlOverSocket } from '../../src/operations/ops-sql.ts';
 import { eventually } from '../support/eventually.ts';
 import { operate } from '../support/operator.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
@@ -29,6 +30,41 @@ describe('the socket for SQL', () => {
     client.write(`${JSON.stringify({ sql: 'select 1 as one' })}\n`);
     const [line] = await once(client, 'data');
     expect(JSON.parse(String(line))).toEqual({ rows: [{ one: 1 }] });
+    await socket.close();
+  });
+
+  it('answers numbers beyond those of JSON as digits, also in arrays', async () => {
+    const path = join(home, 'digits.sock');
+    const socket = await startSqlSocket({ path, database: test.database });
+    const text = `select array[9007199254740993]::bigint[] as many, 9007199254740993::bigint as one`;
+    const one = '9007199254740993';
+    expect(JSON.stringify(await sqlOverSocket(path, text))).toContain(`"one":"${one}"`);
+    expect(String((await sqlOverSocket(path, text))[0]?.['many'])).toBe(one);
+    await socket.close();
+  });
+
+  it('outlives a client that is gone while output is on its way', async () => {
+    const path = join(home, 'gone.sock');
+    let asked: Socket | null = null;
+    const broken = Promise.withResolvers<void>();
+    const socket = await startSqlSocket({
+      path,
+      database: test.database,
+      async runCommand({ write, stop }) {
+        asked?.destroy();
+        // More than lies between the two, so that some of it meets nobody.
+        while (!stop.aborted) {
+          write('x'.repeat(100_000));
+          await new Promise((resolve) => void setImmediate(resolve));
+        }
+        broken.resolve();
+        return 0;
+      },
+    });
+    asked = connect(path);
+    asked.write(`${JSON.stringify({ ops: ['sweep', '--follow'] })}\n`);
+    await broken.promise;
+    expect(await sqlOverSocket(path, 'select 1 as one')).toEqual([{ one: 1 }]);
     await socket.close();
   });
 

@@ -119,7 +119,11 @@ it('keeps every row and every column of the second version as they were', async 
   await writeAsBefore('kept');
   const columns = await columnsOf();
   const before = await everything(columns);
-  expect(await migrate(database)).toEqual(['0003-operators-and-all-data', '0004-trusted-bank-data']);
+  expect(await migrate(database)).toEqual([
+    '0003-operators-and-all-data',
+    '0004-trusted-bank-data',
+    '0005-application',
+  ]);
   expect(await everything(columns)).toEqual(before);
 });
 
@@ -129,7 +133,7 @@ it('keeps every row and every column of the third version as they were', async (
   await writeBankDataAsBefore('kept');
   const columns = await columnsOf();
   const before = await everything(columns);
-  expect(await migrate(database)).toEqual(['0004-trusted-bank-data']);
+  expect(await migrate(database)).toEqual(['0004-trusted-bank-data', '0005-application']);
   expect(await everything(columns)).toEqual(before);
 });
 

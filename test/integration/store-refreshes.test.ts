@@ -145,7 +145,7 @@ describe('a wish to refresh an entity', () => {
 
   it('that has to wait is due later, and its stalled twin finds it gone', async () => {
     const { requestId } = await ask();
-    const wait = { requestId, againInMs: hourMs, failureCode: 'LEAN_RATE_LIMITED', wasAsked: true };
+    const wait = { requestId, againInMs: hourMs, failureCode: 'LEAN_RATE_LIMITED' };
     await postponeRefreshRequest(database.db, wait);
     expect(await due()).toEqual([]);
     const lock = (attempts: number) => lockRefreshRequest(database.db, { requestId, attempts });

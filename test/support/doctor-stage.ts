@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { z } from 'zod';
+import { giveGrants, workerGrants } from '../../src/store/grants.ts';
 import { generateCustomers } from '../simulator/customers.ts';
 import { operate } from './operator.ts';
 import { receiverSettings, type ReceiverSettings } from './receiver-settings.ts';
@@ -132,7 +133,7 @@ async function startSilence() {
   };
 }
 
-/** A role of the database as the README wants workers to have it. */
+/** A role of the database with what `npm run migrate` gives to workers. */
 export async function createWorkersRole({
   world,
 }: Pick<DoctorStage, 'world'>): Promise<{ url: string; drop(): Promise<unknown> }> {
@@ -142,8 +143,7 @@ export async function createWorkersRole({
   const run = (...statements: string[]) =>
     Promise.all(statements.map((text) => sql.raw(text).execute(database.db)));
   await run(`create role ${role} login password '${password}'`);
-  await run(`grant usage on schema ${schema} to ${role}`);
-  await run(`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`);
+  await giveGrants(database, workerGrants(schema, role));
   const own = new URL(url);
   own.username = role;
   own.password = password;

@@ -17,6 +17,8 @@ export interface OperatorWish {
   readonly stop?: AbortSignal;
   /** Who is logged in; nobody with a name when it is null. */
   readonly operator?: string | null;
+  /** As a running `npm start` runs what others ask it for. */
+  readonly onRowsOnly?: boolean;
   /** In the place of those that come with node. */
   readonly publicAuthorities?: readonly string[];
 }
@@ -66,6 +68,7 @@ export async function operate(argv: readonly string[], wish: OperatorWish = {}):
       planSweeps,
     },
     env,
+    ...(wish.onRowsOnly && { onRowsOnly: true }),
     ...(wish.publicAuthorities && { publicAuthorities: wish.publicAuthorities }),
     ...(refusal !== null && { configRefusal: refusal }),
     ...(database && { database }),

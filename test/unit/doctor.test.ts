@@ -172,10 +172,10 @@ describe('Postgres', () => {
   });
 
   it('lets a worker read and write rows, and neither less nor more', () => {
-    expect(judgeRights(facts, 'lean').state).toBe('ok');
-    expect(judgeRights({ ...facts, excess: ['is a superuser'] }, 'lean').state).toBe('warning');
+    expect(judgeRights(facts).state).toBe('ok');
+    expect(judgeRights({ ...facts, excess: ['is a superuser'] }).state).toBe('warning');
     const lacking = Array.from({ length: 7 }, (_, index) => `t${index} delete`);
-    expect(judgeRights({ ...facts, lacking }, 'lean')).toMatchObject({
+    expect(judgeRights({ ...facts, lacking })).toMatchObject({
       state: 'problem',
       message: expect.stringContaining('and 2 more'),
     });

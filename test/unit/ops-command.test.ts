@@ -33,6 +33,19 @@ const built = contract.filter((name) =>
   /^(doctor|events|quarantine|journal|certificates|sync|sweep|refresh|erase|sql)/.test(name),
 );
 
+it('inside npm start runs what is about rows, and nothing that reaches beyond them', async () => {
+  for (const argv of [
+    ['erase', 'customer', '--yes'],
+    ['journal', 'status'],
+    ['doctor'],
+    ['sql', 'select 1'],
+  ]) {
+    const { code, output } = await operate(argv, { onRowsOnly: true });
+    expect([code, output]).toEqual([2, 'this command is not run inside npm start']);
+  }
+  expect((await operate(['events', 'nonsense'], { onRowsOnly: true })).output).toContain('npm run ops -- <');
+});
+
 describe('the help', () => {
   it('names every command once, and only those of the contract', async () => {
     const { code, output } = await operate(['--help']);

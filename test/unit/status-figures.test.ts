@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createDeliveryFlow, flowSlotMs } from '../../src/operations/delivery-flow.ts';
 import { html } from '../../src/operations/html.ts';
+import { concludedFlow } from '../../src/operations/status-sections.ts';
 import { count, duration, mebibytes } from '../../src/operations/status-words.ts';
 
 const start = Date.parse('2026-05-01T10:00:00Z');
@@ -59,6 +60,25 @@ describe('figures', () => {
       '1.0 MiB',
       '1,024 MiB',
     ]);
+  });
+});
+
+describe('what was concluded', () => {
+  const note = 'Of one kind the latest 100,000 are counted';
+  const now = new Date(start);
+  const counted = (what: 'events' | 'syncs', state: string, number: number) => ({
+    what,
+    state,
+    slotStartsAt: now,
+    count: number,
+  });
+  const markupOf = (...counts: ReturnType<typeof counted>[]) => concludedFlow(counts, now).markup;
+
+  it('says that it was cut where a limit was met, and not where several kinds together make as many', () => {
+    const uncut = [counted('events', 'processed', 60_000), counted('events', 'ignored', 50_000)];
+    expect(markupOf(...uncut, counted('syncs', 'done', 99_999))).not.toContain(note);
+    expect(markupOf(counted('events', 'processed', 100_000))).toContain(note);
+    expect(markupOf(counted('syncs', 'done', 60_000), counted('syncs', 'failed', 40_000))).toContain(note);
   });
 });
 
