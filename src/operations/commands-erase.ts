@@ -1,5 +1,6 @@
 // `npm run ops -- erase CUSTOMER_ID`: everything of one customer, for good. Names nobody in what it writes or logs.
 import { textTable } from '../core/text-table.ts';
+import { readDatabaseTime } from '../store/database-time.ts';
 import { eraseCustomer, previewErasure, type ErasedCustomer } from '../store/erase-customer.ts';
 import { changeFlags, changeOptions, mayChange, operatorOf } from './operator-change.ts';
 import {
@@ -38,7 +39,7 @@ async function runErase(call: CommandCall, context: OperatorContext): Promise<nu
     const { terminal } = context;
     const erased = await eraseCustomer(database, {
       customerId,
-      now: new Date(),
+      now: await readDatabaseTime(database),
       operator,
       onProgress: (rows) => terminal?.showProgress(`erase: ${rows} of ${count} rows`),
     });

@@ -3,6 +3,7 @@
 import type { VariableName } from '../config/env-schema.ts';
 import type { Config } from '../config/load-config.ts';
 import { AppError } from '../core/app-error.ts';
+import { handshakeCodeOf } from '../core/handshake-code.ts';
 import { readKeyRing } from '../sealing/key-ring.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { databaseFailure } from '../store/database-failures.ts';
@@ -40,7 +41,9 @@ export async function lookAtPostgres({
   } catch (error) {
     if (error instanceof AppError || databaseFailure(error) === 'other') throw error;
     const words = error instanceof Error ? error.message : 'no answer';
-    throw new AppError('DATABASE_AWAY', `Postgres says: ${words}`, { cause: error });
+    const tls = handshakeCodeOf(error);
+    const said = tls === null ? `Postgres says: ${words}` : `no TLS with Postgres, ${tls}: ${words}`;
+    throw new AppError('DATABASE_AWAY', said, { cause: error });
   } finally {
     if (opened !== database) await opened.close();
   }

@@ -21,7 +21,7 @@ export async function lookAtRedis(
   const { REDIS_URL: url, QUEUE_PREFIX: prefix, LEAN_ENVIRONMENT: environment } = config;
   if (url === undefined) return [skipped('redis', 'REDIS_URL is not set')];
   // Connecting, then asking, one after the other.
-  const probe = await probeRedis({ url, deadlineMs: Math.round(answerMs / 2) });
+  const probe = await probeRedis({ url, prefix, deadlineMs: Math.round(answerMs / 2) });
   return [
     judgeReach(probe),
     judgeWrites(probe),

@@ -3,6 +3,7 @@
 import { Cluster, Redis, type ClusterOptions, type RedisOptions as DriverOptions } from 'ioredis';
 import { AppError } from '../core/app-error.ts';
 import { withDeadline } from '../core/deadline.ts';
+import { handshakeCodeOf } from '../core/handshake-code.ts';
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 
 export type RedisClient = Redis | Cluster;
@@ -21,6 +22,8 @@ const keepAliveMs = 10_000;
 /** Longer than any blocking read of ours (10 s), so silence for that long means a dead socket. */
 const consumerSilenceMs = 25_000;
 const reconnectDelayLimitMs = 2_000;
+/** For one Sentinel to say where the primary is; one that is frozen takes connections all the same. */
+const sentinelAnswerMs = 2_000;
 /** Operations that wait for the connection listen on it; how many run at a time is bounded by their callers. */
 const waitingLimit = 1_000;
 /** Why a connection is away, as long as it is: a server that only refuses us is no server that is gone. */
@@ -66,10 +69,15 @@ function open(target: RedisTarget, options: RedisOptions): RedisClient {
   const client = build(target, options);
   // The driver writes to stderr when nobody listens, and BullMQ stops listening while it closes. Whoever wants
   // to know listens as well.
-  client.on('error', (error) => lastErrors.set(client, error));
+  client.on('error', (error) => lastErrors.set(client, ofNode(error)));
   client.on('ready', () => lastErrors.delete(client));
   client.setMaxListeners(waitingLimit);
   return client;
+}
+
+/** Of a Cluster none of whose nodes can be used, what the last of them said. */
+function ofNode(error: Error): Error {
+  return 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
 }
 
 function build(target: RedisTarget, options: RedisOptions): RedisClient {
@@ -90,6 +98,7 @@ function build(target: RedisTarget, options: RedisOptions): RedisClient {
         sentinels: [...target.sentinels],
         name: target.master,
         sentinelRetryStrategy: reconnectDelayMs,
+        sentinelCommandTimeout: sentinelAnswerMs,
       });
     case 'cluster':
       return new Cluster([...target.nodes], clusterOptions(target.tls, redisOptions));
@@ -119,9 +128,9 @@ function reconnectDelayMs(times: number): number {
   return Math.round(limit / 2 + (Math.random() * limit) / 2);
 }
 
-/** Cluster clients serve from `connect` on, single ones from `ready` on. */
+/** A Cluster's client that is only at `connect` refuses every command, or keeps it waiting. */
 export function isConnected(client: RedisClient): boolean {
-  return client.status === 'ready' || (client.isCluster && client.status === 'connect');
+  return client.status === 'ready';
 }
 
 /** Resolves when commands can be sent; throws QUEUE_UNAVAILABLE after the deadline. */
@@ -134,10 +143,16 @@ export async function whenConnected(client: RedisClient, deadlineMs: number): Pr
     await withDeadline(connected.promise, { deadlineMs, what: 'connecting to Redis' });
   } catch (error) {
     const cause = lastErrors.get(client) ?? error;
-    throw new AppError('QUEUE_UNAVAILABLE', `Redis cannot be reached${refusalOf(cause)}`, { cause });
+    const why = handshakeOf(cause) ?? refusalOf(cause);
+    throw new AppError('QUEUE_UNAVAILABLE', `Redis cannot be reached${why}`, { cause });
   } finally {
     client.off('ready', onReady);
   }
+}
+
+function handshakeOf(cause: unknown): string | null {
+  const code = handshakeCodeOf(cause);
+  return code === null ? null : `: no TLS with it, ${code}`;
 }
 
 /** Redis's own word for a refusal (OOM, READONLY, NOAUTH, LOADING, MOVED and so on); the rest of its text may quote us. */

@@ -96,6 +96,7 @@ export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions
 
   const probe = openQueueProbe({
     url: options.url,
+    prefix: options.prefix,
     everyMs: options.probeEveryMs ?? defaultProbeEveryMs,
     deadlineMs: probeDeadlineMs,
     onError,

@@ -1,6 +1,7 @@
 // Why Redis did not do what was asked, as one of a few words that can be counted. Looks at codes and at the first word of
 // Redis's own refusals, never at a text that could quote a job.
 import { DeadlineError } from '../core/deadline.ts';
+import { handshakeCodeOf } from '../core/handshake-code.ts';
 import { refusalWordOf } from './connections.ts';
 
 /**
@@ -16,13 +17,14 @@ const reasonsByWord: Readonly<Record<string, QueueFailureReason>> = {
   NOAUTH: 'noauth',
   WRONGPASS: 'noauth',
   NOPERM: 'noauth',
+  // What a Cluster says that cannot reach the node with our keys.
+  CLUSTERDOWN: 'connection',
 };
 /** The driver's wordings, which come without a code. */
 const connectionWording =
-  /^(Connection is closed|Stream isn't writeable|Reached the max retries|Failed to refresh slots|All sentinels are|Cluster isn't ready|None of startup nodes|Cluster is (ended|disconnect)|Command aborted due to connection close)/;
-/** Node's own for a connection or a handshake that failed; what begins with ERR_ is otherwise a mistake in a program. */
-const connectionCode =
-  /^(E(?!RR_)[A-Z_]+|ERR_(TLS|SSL)_.*|CERT_.*|DEPTH_ZERO_.*|SELF_SIGNED_.*|UNABLE_TO_.*)$/;
+  /^(Connection is closed|Stream isn't writeable|Reached the max retries|Failed to refresh slots|All sentinels are|Cluster isn't ready|Too many Cluster redirections|None of startup nodes|Cluster is (ended|disconnect)|Command aborted due to connection close)/;
+/** The system's for a connection that failed; what begins with ERR_ is a mistake in a program, or of a handshake. */
+const connectionCode = /^E(?!RR_)[A-Z_]+$/;
 const timeoutWording = /^(Command timed out|Socket timeout)/;
 const causesLimit = 5;
 
@@ -40,5 +42,7 @@ function reasonOf(error: Error): QueueFailureReason {
   if (word !== null) return reasonsByWord[word] ?? 'other';
   if (error instanceof DeadlineError || timeoutWording.test(error.message)) return 'timeout';
   const isOfSocket = 'code' in error && typeof error.code === 'string' && connectionCode.test(error.code);
-  return isOfSocket || connectionWording.test(error.message) ? 'connection' : 'other';
+  return isOfSocket || handshakeCodeOf(error) !== null || connectionWording.test(error.message)
+    ? 'connection'
+    : 'other';
 }

@@ -1,9 +1,11 @@
 // Asks Redis for a sign of life on a connection of its own, so that a worker whose other connections are
 // silently dead still learns whether Redis is there.
 import { openProducerConnection, whenConnected } from './connections.ts';
+import { installationKey } from './queue-names.ts';
 
 interface QueueProbeOptions {
   readonly url: string;
+  readonly prefix: string;
   /** Pause between two questions, milliseconds. */
   readonly everyMs: number;
   /** How long an answer may take, milliseconds. */
@@ -24,6 +26,7 @@ const unansweredLimit = 2;
 
 export function openQueueProbe({
   url,
+  prefix,
   everyMs,
   deadlineMs,
   onError,
@@ -38,7 +41,8 @@ export function openQueueProbe({
   async function probe(): Promise<void> {
     try {
       await whenConnected(client, deadlineMs);
-      await client.ping();
+      // Of a Cluster the node with our keys has to answer, and no other.
+      await client.exists(installationKey(prefix));
       unanswered = 0;
     } catch {
       unanswered += 1;

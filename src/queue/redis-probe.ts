@@ -1,5 +1,6 @@
 // How far away Redis is, whether it is a Cluster, and what it says of itself, for an operator who asks. Reads only.
 import { openProducerConnection, whenConnected } from './connections.ts';
+import { installationKey } from './queue-names.ts';
 import {
   infoValues,
   parseRedisInfo,
@@ -27,9 +28,12 @@ const roundTrips = 5;
 /** Throws CONFIG_INVALID, QUEUE_UNAVAILABLE, or what Redis says. */
 export async function probeRedis({
   url,
+  prefix,
   deadlineMs,
 }: {
   url: string;
+  /** Not known where it is left out; then any node of a Cluster may answer. */
+  prefix: string | undefined;
   deadlineMs: number;
 }): Promise<RedisProbe> {
   const client = openProducerConnection({ url, deadlineMs });
@@ -38,7 +42,7 @@ export async function probeRedis({
     const took: number[] = [];
     for (let trip = 0; trip < roundTrips; trip += 1) {
       const startedMs = performance.now();
-      await client.ping();
+      await (prefix === undefined ? client.ping() : client.exists(installationKey(prefix)));
       took.push(performance.now() - startedMs);
     }
     const info = await readInfo(client);

@@ -25,16 +25,14 @@ export async function readConnectedSince(
   executor: Executor,
   { entityIds, wishedAt, customerHmac }: Candidates,
 ): Promise<ConnectedSince> {
-  const wishedNs = (BigInt(wishedAt.getTime()) * 1_000_000n).toString();
   const wished = sql`${wishedAt.toISOString()}::timestamptz`;
   const { rows } = await sql<{ entityId: string; heardAt: Date }>`
     select candidate.entity_id as "entityId", coalesce(told.at, entity.created_at) as "heardAt"
     from unnest(${entityIds}::text[]) as candidate (entity_id)
     left join ${database.table('entities')} as entity on entity.entity_id = candidate.entity_id
     cross join lateral (
-      select min(event.created_at) as at from ${database.table('webhook_events')} as event
-      where event.entity_id = candidate.entity_id and event.type = 'entity.created'
-        and event.occurred_at_ns > ${wishedNs}::bigint and event.created_at > ${wished}
+      select min(event.created_at) as at from ${connectingEvents(database, wishedAt)}
+        and event.entity_id = candidate.entity_id
     ) as told
     where (entity.created_at is null or entity.created_at > ${wished})
       and (told.at is not null or exists (
@@ -45,4 +43,12 @@ export async function readConnectedSince(
     order by "heardAt"
   `.execute(executor);
   return { entityIds: new Set(rows.map(({ entityId }) => entityId)), heardAt: rows[0]?.heardAt ?? null };
+}
+
+/** For a `from`, with its condition, which may go on: the events that tell of a connection made since. */
+export function connectingEvents(database: Database, wishedAt: Date) {
+  const wishedNs = (BigInt(wishedAt.getTime()) * 1_000_000n).toString();
+  return sql`${database.table('webhook_events')} as event
+    where event.type = 'entity.created' and event.occurred_at_ns > ${wishedNs}::bigint
+      and event.created_at > ${wishedAt.toISOString()}::timestamptz`;
 }

@@ -1,5 +1,6 @@
 // Sorts what a statement may throw: is the database away, is it this row's data, or is it something else?
 // Looks at SQLSTATE and Node's error codes; never at a message that could quote a customer's data.
+import { handshakeCodeOf } from '../core/handshake-code.ts';
 import { StatementTimeout } from './statement-limit.ts';
 
 /**
@@ -22,6 +23,7 @@ const awayClasses = new Set(['08', '40', '53', '55', '57', '58']);
 const awayStates = new Set(['25006', '25P03', '25P04']);
 /** Data exceptions, violated constraints, and limits of one row, such as a text too long for an index. */
 const dataClasses = new Set(['22', '23', '54']);
+/** The last two also of the files of certificates that the address names: they may be exchanged just now. */
 const socketCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -34,10 +36,12 @@ const socketCodes = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EADDRNOTAVAIL',
+  'ENOENT',
+  'EACCES',
 ]);
 /** The wording of pg and pg-pool for a lost or silent connection, which they throw without any code. */
 const connectionWording =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|PGlite is closed)/i;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|The server does not support SSL connections|There was an error establishing an SSL connection|Cannot use a pool after calling end|PGlite is closed)/i;
 const slowWording = /^(Query )?read timeout/i;
 
 export function databaseFailure(error: unknown): DatabaseFailure {
@@ -52,6 +56,7 @@ function failureOf(error: Error): DatabaseFailure {
   if (error instanceof StatementTimeout) return 'slow';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
   if (code === null) return failureOfWording(error.message);
+  if (handshakeCodeOf(error) !== null) return 'away';
   if (slowStates.has(code)) return 'slow';
   if (socketCodes.has(code) || awayStates.has(code)) return 'away';
   if (!/^[0-9A-Z]{5}$/.test(code)) return 'other';

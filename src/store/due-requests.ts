@@ -23,6 +23,11 @@ export interface TakenRequest {
   readonly askedNs: bigint;
 }
 
+/** In nanoseconds since 1970. A request's `created_at` is when it was asked for, or joined last. */
+export function nsOf(column: 'created_at' | 'concluded_at') {
+  return sql<bigint>`((extract(epoch from ${sql.ref(column)}) * 1000000)::bigint * 1000)::bigint`;
+}
+
 export interface DueRequest {
   readonly requestId: string;
   readonly entityId: string;
@@ -57,7 +62,7 @@ export async function takeRequest(
   const row = await transaction
     .selectFrom('requests')
     .select(['customer_id as customerId', 'full_history as fullHistory'])
-    .select(sql<bigint>`((extract(epoch from created_at) * 1000000)::bigint * 1000)::bigint`.as('askedNs'))
+    .select(nsOf('created_at').as('askedNs'))
     .where('request_id', '=', requestId)
     .where('concluded_at', 'is', null)
     .where('due_at', '<=', sql<Date>`now()`)

@@ -2,7 +2,7 @@
 // rows go, in small transactions. Repeating it, also after a crash between two of them, ends in the same tables.
 import { sql, type RawBuilder } from 'kysely';
 import { AppError } from '../core/app-error.ts';
-import { readConnectedSince } from './connected-since.ts';
+import { connectingEvents, readConnectedSince } from './connected-since.ts';
 import type { Database, Executor, TablesTransaction } from './database.ts';
 import { lockEntity } from './entity-lock.ts';
 import { beginErasure, readDigest, recordErasures, type Subject } from './erasure-store.ts';
@@ -62,25 +62,28 @@ export async function eraseCustomer(database: Database, options: EraseCustomer):
     onProgress = () => undefined,
   } = options;
   const recorded = await recordWho(database, options);
-  const { entityIds, logId } = recorded;
+  const { lifting, logId } = recorded;
   const rows = new Map<string, number>();
   const count = (table: string, deleted: number) => rows.set(table, (rows.get(table) ?? 0) + deleted);
   const tell = () => onProgress([...rows.values()].reduce((sum, deleted) => sum + deleted, 0));
-  const erase = async ({ table, condition }: Deletion, entityId: string | null) => {
-    const deletion = { table, entityId, condition, logId, limit: rowsPerTransaction };
+  const erase = async ({ table, condition }: Deletion, turn: Turn | null) => {
+    const deletion = { table, turn, condition, logId, limit: rowsPerTransaction };
     await deleteAll(database, deletion, async (deleted) => {
       count(table, deleted);
       await tell();
     });
   };
-  for (const entityId of entityIds) {
-    await endRuns(database, entityId);
+  const entityIds: string[] = [];
+  for (const entityId of recorded.entityIds) {
+    const turn = { entityId, lifting };
+    if (!(await endRuns(database, turn))) continue;
     const deletions = ofEntity(database, entityId);
-    for (const deletion of deletions) if (deletion.table !== 'entities') await erase(deletion, entityId);
-    await deleteRest(database, { entityId, deletions, logId }, count);
+    for (const deletion of deletions) if (deletion.table !== 'entities') await erase(deletion, turn);
+    if (await deleteRest(database, { turn, deletions, logId }, count)) entityIds.push(entityId);
     await tell();
   }
-  for (const deletion of ofCustomer(database, customerId, recorded)) await erase(deletion, null);
+  for (const deletion of ofCustomer(database, customerId, { entityIds, lifting }))
+    await erase(deletion, null);
   return { entities: entityIds.length, rows: Object.fromEntries(rows) };
 }
 
@@ -109,11 +112,11 @@ export async function previewErasure(database: Database, customerId: string): Pr
 
 interface Recorded {
   readonly entityIds: readonly string[];
-  /** By what the time is found at which a new connection was first heard of; null: none counts. */
-  readonly lifting: Lifting | null;
+  readonly lifting: Lifting;
   readonly logId: bigint | null;
 }
 
+/** By what the time is found at which a new connection was first heard of. */
 interface Lifting {
   readonly customerHmac: string;
   readonly wishedAt: Date;
@@ -186,10 +189,29 @@ async function entitiesOf(database: Database, transaction: Executor, customerId:
   return rows.map((row) => row.entity_id);
 }
 
-/** No call to Lean that is under way can store its reply afterwards, nor add a step. */
-async function endRuns(database: Database, entityId: string): Promise<void> {
-  await database.transaction(async (transaction) => {
-    await lockEntity(database, transaction, entityId);
+interface Turn {
+  readonly entityId: string;
+  readonly lifting: Lifting;
+}
+
+/**
+ * Takes the entity's lock. False where it turns out to be a new connection, of which other events had come first: its
+ * `entity.created` is let in while the erasure runs.
+ */
+async function takeTurn(
+  database: Database,
+  transaction: TablesTransaction,
+  { entityId, lifting }: Turn,
+): Promise<boolean> {
+  await lockEntity(database, transaction, entityId);
+  const anew = await readConnectedSince(database, transaction, { entityIds: [entityId], ...lifting });
+  return !anew.entityIds.has(entityId);
+}
+
+/** No call to Lean that is under way can store its reply afterwards, nor add a step. False: it stays. */
+async function endRuns(database: Database, turn: Turn): Promise<boolean> {
+  return database.transaction(async (transaction) => {
+    if (!(await takeTurn(database, transaction, turn))) return false;
     await transaction
       .updateTable('sync_runs')
       .set({
@@ -198,9 +220,10 @@ async function endRuns(database: Database, entityId: string): Promise<void> {
         finished_at: sql<string>`now()`,
         updated_at: sql`now()`,
       })
-      .where('entity_id', '=', entityId)
+      .where('entity_id', '=', turn.entityId)
       .where('state', 'in', ['waiting', 'running'])
       .execute();
+    return true;
   });
 }
 
@@ -234,15 +257,28 @@ function ofEntity(database: Database, entityId: string): Deletion[] {
 function ofCustomer(
   database: Database,
   customerId: string,
-  { entityIds, lifting }: Pick<Recorded, 'entityIds' | 'lifting'>,
+  {
+    entityIds,
+    // Null: no new connection counts.
+    lifting,
+  }: { readonly entityIds: readonly string[]; readonly lifting: Lifting | null },
 ): Deletion[] {
   const tables = ['webhook_events', 'pending_results', 'consents', 'requests', 'changes'];
   return tables.map((table) => {
     const isNamed = sql`customer_id = ${customerId} and entity_id is null`;
     const isOld = lifting === null ? sql`true` : cameBefore(database, table, lifting);
-    const condition = sql`(entity_id = any(${entityIds}::text[]) or (${isNamed} and ${isOld}))`;
+    const isTheirs = sql`entity_id = any(${entityIds}::text[])`;
+    const isStill = lifting === null ? sql`true` : isNotAnew(database, entityIds, lifting);
+    const condition = sql`((${isTheirs} and ${isStill}) or (${isNamed} and ${isOld}))`;
     return { table, condition: table === 'requests' ? sql`${condition} and kind <> 'erase'` : condition };
   });
+}
+
+/** Nobody may have told of the connection before its turn was over. */
+function isNotAnew(database: Database, entityIds: readonly string[], { wishedAt }: Lifting) {
+  return sql`entity_id not in (
+    select event.entity_id from ${connectingEvents(database, wishedAt)} and event.entity_id = any(${entityIds}::text[])
+  )`;
 }
 
 function cameBefore(database: Database, table: string, { customerHmac, wishedAt }: Lifting) {
@@ -253,22 +289,22 @@ function cameBefore(database: Database, table: string, { customerHmac, wishedAt 
 }
 
 interface DeleteRest {
-  readonly entityId: string;
+  readonly turn: Turn;
   readonly deletions: readonly Deletion[];
   readonly logId: bigint | null;
 }
 
 /**
  * The entity's own row, and in the same transaction the little that was written while the other tables were gone through:
- * whoever writes for an entity has its lock, and writes nothing where it has no row.
+ * whoever writes for an entity has its lock, and writes nothing where it has no row. False: it stays.
  */
 async function deleteRest(
   database: Database,
-  { entityId, deletions, logId }: DeleteRest,
+  { turn, deletions, logId }: DeleteRest,
   onDeleted: (table: string, rows: number) => void,
-): Promise<void> {
+): Promise<boolean> {
   const deleted = await database.transaction(async (transaction) => {
-    await lockEntity(database, transaction, entityId);
+    if (!(await takeTurn(database, transaction, turn))) return null;
     const counts: [table: string, rows: number][] = [];
     for (const { table, condition } of deletions) {
       counts.push([table, await deleteRows(transaction, sql`${database.table(table)} where ${condition}`)]);
@@ -277,7 +313,8 @@ async function deleteRest(
     if (logId !== null && affected > 0) await extendOperatorLog(transaction, { logId, affected });
     return counts;
   });
-  for (const [table, rows] of deleted) onDeleted(table, rows);
+  for (const [table, rows] of deleted ?? []) onDeleted(table, rows);
+  return deleted !== null;
 }
 
 async function deleteRows(transaction: TablesTransaction, which: RawBuilder<unknown>): Promise<number> {
@@ -287,19 +324,19 @@ async function deleteRows(transaction: TablesTransaction, which: RawBuilder<unkn
 
 interface DeleteAll extends Deletion {
   readonly logId: bigint | null;
-  /** Locked for each transaction, against a step that is being stored. */
-  readonly entityId: string | null;
+  /** Taken for each transaction, against a step that is being stored. */
+  readonly turn: Turn | null;
   readonly limit: number;
 }
 
 async function deleteAll(
   database: Database,
-  { table, condition, entityId, limit, logId }: DeleteAll,
+  { table, condition, turn, limit, logId }: DeleteAll,
   onDeleted: (rows: number) => Promise<void>,
 ): Promise<void> {
   for (let transactions = 0; transactions < transactionsLimit; transactions += 1) {
     const rows = await database.transaction(async (transaction) => {
-      if (entityId !== null) await lockEntity(database, transaction, entityId);
+      if (turn !== null && !(await takeTurn(database, transaction, turn))) return 0;
       const some = sql`select ctid from ${database.table(table)} where ${condition} limit ${limit}`;
       const which = sql`${database.table(table)} where ctid = any (array(${some}))`;
       const affected = await deleteRows(transaction, which);

@@ -189,11 +189,12 @@ async function rememberEntities(executor: Executor, entities: ReadonlySet<Learne
     .execute();
 }
 
-/** Of a connection of somebody who was erased: for good, since whoever connects anew gets another entity. */
+/** Of a connection of somebody who was erased; not of one that turned out to be newer than that. */
 export async function isEntityErased(executor: Executor, entityId: string): Promise<boolean> {
   const digest = await readDigestInUse(executor);
   if (digest === null) return false;
-  return (await readErasures(executor, [digest('entity', entityId)])).size > 0;
+  const erasures = await readErasures(executor, [digest('entity', entityId)]);
+  return erasures.values().some(({ isLifted }) => !isLifted);
 }
 
 export interface Subject {

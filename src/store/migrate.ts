@@ -33,11 +33,21 @@ const records = [
 
 /** Runs what is missing and returns the names of what was run; throws MIGRATION_FAILED. */
 export async function migrate(database: Database): Promise<string[]> {
-  try {
-    return await database.transaction((transaction) => runMissing(database, transaction));
-  } catch (error) {
-    throw new AppError('MIGRATION_FAILED', 'the schema was left as it was', { cause: error });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await database.transaction((transaction) => runMissing(database, transaction));
+    } catch (error) {
+      // Workers may have been given the same locks in another order; Postgres then ends one of the two.
+      if (attempt < attempts && isDeadlock(error)) continue;
+      throw new AppError('MIGRATION_FAILED', 'the schema was left as it was', { cause: error });
+    }
   }
+}
+
+const attempts = 5;
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '40P01';
 }
 
 async function runMissing({ schema }: Database, transaction: TablesTransaction): Promise<string[]> {

@@ -2,6 +2,7 @@
 // has told of a connection newer than the removal.
 import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
+import { nsOf } from './due-requests.ts';
 
 export interface DroppedRequest {
   readonly kind: 'refresh' | 'sync';
@@ -31,8 +32,8 @@ export async function dropOpenRequests(
 }
 
 /**
- * Whether Lean has told of a connection dated after that. Also by an event that no worker has come to yet: what ends the
- * entity as of a later time would make it an old one.
+ * Whether Lean has told of a connection dated after that. Also by an event that no worker has come to yet: it is not here.
+ * One that was here by then is none, whatever its date: Lean's clock may run ahead of ours.
  */
 export async function isConnectedSince(
   executor: Executor,
@@ -48,8 +49,27 @@ export async function isConnectedSince(
     .where('entity_id', '=', entityId)
     .where('type', 'in', types)
     .where('occurred_at_ns', '>', sinceNs)
-    .where((build) => build.or([build('state', '=', 'processed'), build('concluded_at', 'is', null)]))
+    .where((build) =>
+      build.or([
+        build.and([build('state', '=', 'processed'), build(nsOf('concluded_at'), '>', sinceNs)]),
+        build('concluded_at', 'is', null),
+      ]),
+    )
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
+}
+
+/** When the application last said that the entity is removed, in nanoseconds since 1970; null where that was long ago. */
+export async function readRemovalNs(executor: Executor, entityId: string): Promise<bigint | null> {
+  const row = await executor
+    .selectFrom('requests')
+    .select(nsOf('created_at').as('askedNs'))
+    .where('entity_id', '=', entityId)
+    .where('kind', '=', 'entity_removed')
+    .where('state', '=', 'done')
+    .orderBy('created_at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.askedNs ?? null;
 }

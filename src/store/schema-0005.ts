@@ -7,14 +7,21 @@ const safely = 'set search_path = pg_catalog, pg_temp';
 /** As Lean's ids are bounded on their way into a URL. */
 const idLimit = 200;
 
+const locks = [
+  // All at once and before anything is built, so that no worker holds one of them and waits for another. First of all the
+  // feed's state: a publisher that waits for it has nothing yet that the others ask for.
+  `lock table @.change_feed_state, @.requests in access exclusive mode`,
+  `lock table @.entities, @.sync_runs, @.pending_results, @.changes in share mode`,
+];
+
 const feed = [
-  // Before any lock on `changes`: a publisher holds both, and waits for nothing else while it has this one.
   `alter table @.change_feed_state add column forgotten_up_to bigint not null default 0`,
-  // What a former version has deleted is known by the lowest that is left.
-  `update @.change_feed_state set forgotten_up_to = coalesce(
-    (select min(position) - 1 from @.changes where position is not null), last_position
-  )`,
-  `create view @.change_feed_bounds as select forgotten_up_to, last_position from @.change_feed_state`,
+  // What a former version's worker deletes is known by the lowest that is left.
+  `create view @.change_feed_bounds as select
+      greatest(forgotten_up_to, coalesce(
+        (select min(position) - 1 from @.changes where position is not null), last_position
+      )) as forgotten_up_to, last_position
+    from @.change_feed_state`,
 ];
 
 const requests = [
@@ -145,6 +152,7 @@ const syncs = [
 ];
 
 export const schema0005: readonly string[] = [
+  ...locks,
   ...feed,
   ...requests,
   ...asking,

@@ -54,7 +54,7 @@ export async function applyEntityWord(
   const { entityId } = facts;
   await lockEntity(database, transaction, entityId);
   const former = (await readKnownEntities(transaction, [entityId])).get(entityId);
-  const applied = await write(database, transaction, said);
+  const applied = await applyFactsAndState(database, transaction, said);
   const about = { entityId, customerId: facts.customerId ?? former?.customerId ?? null, eventKey };
   const isBack = applied.state === 'active' && former?.state !== 'active';
   if (isBack) {
@@ -78,10 +78,11 @@ export async function applyEntityWord(
 /** Why a run ends whose entity has no permission left. */
 export const stoppedRunCode = 'CONSENT_EXPIRED';
 
-async function write(
+/** Tells nobody. Of a state with a time of its own no event is that late: it leaves no mark as the last one. */
+export async function applyFactsAndState(
   database: Database,
   transaction: TablesTransaction,
-  { facts, order, state, sinceNs = null }: SaidOfEntity,
+  { facts, order, state, sinceNs = null }: Pick<SaidOfEntity, 'facts' | 'order' | 'state' | 'sinceNs'>,
 ): Promise<AppliedFacts> {
   if (state === null || sinceNs === null) {
     return applyEntityFacts(database, transaction, { facts: { ...facts, state }, order });
@@ -90,6 +91,6 @@ async function write(
   const { entityId } = facts;
   return applyEntityFacts(database, transaction, {
     facts: { entityId, state },
-    order: { ...order, ns: sinceNs },
+    order: { ...order, ns: sinceNs, source: 'reply' },
   });
 }

@@ -17,6 +17,8 @@ export interface HandlerContext {
   readonly now: Date;
   /** LEAN_API_VERSION: v1 tells of no refresh, so whatever connects an entity has its data asked for. */
   readonly apiVersion: 'v1' | 'v2';
+  /** Since when the event has the entity connected; left out: as of the event. */
+  readonly connectedNs?: bigint;
 }
 
 export interface FollowUps {

@@ -5,10 +5,10 @@ import { normalizeEntity } from '../lean/normalize-entity.ts';
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { appendChanges } from '../store/change-store.ts';
 import { lockEntity } from '../store/entity-lock.ts';
-import { applyEntityFacts, type EntityFacts } from '../store/entity-store.ts';
+import type { EntityFacts } from '../store/entity-store.ts';
 import type { KnownEntity } from '../store/listed-entity-store.ts';
 import { hasReadHistory, requestSync } from '../store/sync-store.ts';
-import { active, applyEntityWord, revoked } from './entity-state.ts';
+import { active, applyEntityWord, applyFactsAndState, revoked } from './entity-state.ts';
 import {
   followSync,
   orderOf,
@@ -60,11 +60,11 @@ async function connect(
   facts: Omit<EntityFacts, 'state'>,
   details: DetailsOf<'entity.connected'>,
 ): Promise<void> {
-  const { database, transaction, event } = context;
+  const { database, transaction, event, connectedNs = null } = context;
   const { entityId, customerId = null } = facts;
   await lockEntity(database, transaction, entityId);
-  const said = { facts: { ...facts, state: active }, order: orderOf(context) };
-  const { state } = await applyEntityFacts(database, transaction, said);
+  const said = { facts, order: orderOf(context), state: active, sinceNs: connectedNs };
+  const { state } = await applyFactsAndState(database, transaction, said);
   if (state !== 'active') return;
   await appendChanges(transaction, [
     { change: 'entity.connected', entityId, customerId, eventKey: event.eventKey, details },

@@ -11,7 +11,7 @@ import {
   recordTerminalRefresh,
   type AskedEntity,
 } from '../store/entity-refresh-store.ts';
-import { lockEntity } from '../store/entity-lock.ts';
+import { isRemoved, lockEntity } from '../store/entity-lock.ts';
 import { openStepJobs } from '../store/sync-step-store.ts';
 import { hasReadHistory, requestSync, type RequestedSync } from '../store/sync-store.ts';
 import type { BankGate } from './bank-gate.ts';
@@ -111,7 +111,9 @@ async function follow(
 ): Promise<JobReport> {
   const { database, syncQueue, metrics } = deps;
   const requested = await database.transaction(async (transaction): Promise<RequestedSync | null> => {
-    await lockEntity(database, transaction, entityId);
+    const locked = await lockEntity(database, transaction, entityId);
+    // While Lean was asked.
+    if (isRemoved(locked)) return null;
     if (!(await recordTerminalRefresh(database, transaction, { entityId, ...refresh }))) return null;
     const isFirst = !(await hasReadHistory(transaction, entityId));
     return requestSync(database, transaction, {

@@ -3,7 +3,12 @@
 import type { FailureCode } from '../core/failure-codes.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import { isRemoved, lockEntity } from '../store/entity-lock.ts';
-import { dropOpenRequests, isConnectedSince, type DroppedRequest } from '../store/removal-request-store.ts';
+import {
+  dropOpenRequests,
+  isConnectedSince,
+  readRemovalNs,
+  type DroppedRequest,
+} from '../store/removal-request-store.ts';
 import { closeRunningRun, type ClosedRun } from '../store/sync-store.ts';
 import type { EventHandler } from './event-handler.ts';
 import { endEntity } from './stopped-entity.ts';
@@ -20,8 +25,12 @@ export function unlessRemoved(handler: EventHandler): EventHandler {
     if (entityId === null || !type.startsWith('entity.')) return handler(context);
     const known = await lockEntity(database, transaction, entityId);
     if (known === null || !isRemoved(known)) return handler(context);
-    const isNewer = timestamp !== null && timestamp.ns > (known.stateNs ?? 0n);
-    if (isNewer && connectingTypes.includes(type)) return handler(context);
+    const stateNs = known.stateNs ?? 0n;
+    const removedNs = (await readRemovalNs(transaction, entityId)) ?? stateNs;
+    if (timestamp !== null && timestamp.ns > removedNs && connectingTypes.includes(type)) {
+      // The end may be as of later news, which had to be outdone.
+      return handler(timestamp.ns > stateNs ? context : { ...context, connectedNs: stateNs + 1n });
+    }
     return { kind: 'concluded', conclusion: { state: 'ignored', failureCode: reason } };
   };
 }

@@ -10,6 +10,7 @@ import { createWebhookSender, type WebhookSender } from '../simulator/webhook-se
 import { startDeployment, type Deployment } from '../support/deployment.ts';
 import { engines, needsRealEngines } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
+import { longTests } from '../support/long-tests.ts';
 import type { RoleProcess } from '../support/processes.ts';
 
 const runTimeoutMs = 240_000;
@@ -101,6 +102,7 @@ describe('2,000 webhooks for 50 entities, 30 % of them duplicates, shuffled', ()
     'survive kill -9 of receiver, worker and Redis and one FLUSHALL on the way',
     { timeout: runTimeoutMs },
     async (context) => {
+      context.skip(!longTests, 'takes long: LONG_TESTS=1; the torture of every gate does as much, and more');
       needsRealEngines(context);
       context.skip(engines.databaseUrl === undefined, 'processes of their own need a real Postgres');
       const { running, url, receiver, workers } = await start();

@@ -5,7 +5,7 @@ import { openQueueProbe } from '../../src/queue/queue-probe.ts';
 import { generateCustomers } from '../simulator/customers.ts';
 import { expectedTables } from '../simulator/expected-tables.ts';
 import { planDeliveries } from '../simulator/plan-deliveries.ts';
-import { engines } from '../support/engines.ts';
+import { engines, uniquePrefix } from '../support/engines.ts';
 import { eventually } from '../support/eventually.ts';
 import { createWorkerWorld } from '../support/running-worker.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -75,12 +75,13 @@ describe.concurrent('a worker whose connections to Redis are silently dead, whil
   );
 });
 
-describe('an independent PING', () => {
+describe('an independent question', () => {
   it('unanswered once is a hiccup, twice an outage, and answered again all is well', async (context) => {
     const { proxy, url } = await proxyTo(context, engines.redisUrl);
     const answers: boolean[] = [];
     const probe = openQueueProbe({
       url,
+      prefix: uniquePrefix(),
       everyMs: 50,
       deadlineMs: 200,
       onError: () => undefined,

@@ -9,7 +9,9 @@ import { migrate, missingMigrations, printMigrations } from '../../src/store/mig
 import { keysOfTables } from '../../src/store/renormalized-tables.ts';
 import { schema0001 } from '../../src/store/schema-0001.ts';
 import { schema0004 } from '../../src/store/schema-0004.ts';
-import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { schema0005 } from '../../src/store/schema-0005.ts';
+import { engines, openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { eventually } from '../support/eventually.ts';
 
 let test: TestDatabase;
 let database: Database;
@@ -146,6 +148,36 @@ describe('the fourth migration', () => {
       const columns = ['normalizer_version', ...keysOfTables[table]].join(', ');
       expect(rows[0]?.definition).toContain(`(${columns})`);
     }
+  });
+});
+
+describe('the fifth migration', () => {
+  it('takes all its locks before it builds anything, the feed’s state first', () => {
+    expect(schema0005.slice(0, 2)).toEqual([
+      'lock table @.change_feed_state, @.requests in access exclusive mode',
+      'lock table @.entities, @.sync_runs, @.pending_results, @.changes in share mode',
+    ]);
+  });
+
+  it('begins anew when it has met a worker in a circle of locks', async (context) => {
+    context.skip(engines.kind.postgres === 'embedded', 'needs two connections');
+    await makeFirstSchema();
+    const held = () => sql`
+      select from pg_locks where granted and mode = 'AccessExclusiveLock'
+        and relation = ${`${database.schema}.webhook_events`}::regclass
+        and exists (select from pg_locks as own where own.pid = pg_locks.pid and not own.granted)
+    `;
+    let outcome: Promise<string[]> | undefined;
+    await database.transaction(async (worker) => {
+      // Whose check comes first is ended: the migrator's, here.
+      await sql`set local deadlock_timeout = '1min'`.execute(worker);
+      await sql`insert into ${database.table('changes')} (change) values ('event.recorded')`.execute(worker);
+      outcome = migrate(database);
+      outcome.catch(() => undefined);
+      await eventually(async () => expect((await held().execute(database.db)).rows).toHaveLength(1));
+      await sql`select from ${database.table('webhook_events')}`.execute(worker);
+    });
+    expect(await outcome).toHaveLength(4);
   });
 });
 

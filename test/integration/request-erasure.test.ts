@@ -174,6 +174,38 @@ describe('an erasure that the application asks for', () => {
     expect(await worker.applyEvent('open')).toMatchObject({ outcome: 'processed' });
   });
 
+  it('leaves such a connection also where other events of it had come first', async () => {
+    const open = refreshBody({ eventId: 'open', timestamp: hours(2), ...anew });
+    await call('request_erase', customerId);
+    await worker.intake([{ body: open }]);
+    expect(await eraseAsked({ ...erasing(), database: meanwhile(6, connectAnew) }, never)).toBe('again');
+    expect(await ofTheCustomer()).toEqual({ ...onlyTheNewOne, events: ['anew', 'open'] });
+    expect(await worker.applyEvent('open')).toMatchObject({ outcome: 'processed' });
+  });
+
+  // First in the middle of its own tables, then when they are done and what names the customer goes.
+  it.each([0, 16])(
+    'leaves it from the moment on at which it is told of, %i transactions after its events went',
+    async (steps) => {
+      const open = refreshBody({ eventId: 'open', timestamp: hours(2), ...anew });
+      await call('request_erase', customerId);
+      await worker.intake([{ body: open }]);
+      let since = 0;
+      const going: Database = {
+        ...database,
+        async transaction(run) {
+          const isGone = !(await eventRows(database)).some(({ event_key: key }) => key === 'open');
+          if (isGone) since += 1;
+          if (isGone && since === steps + 1) await connectAnew();
+          return database.transaction(run);
+        },
+      };
+      expect(await eraseAsked({ ...erasing(), database: going }, never)).toBe('again');
+      expect(since).toBeGreaterThan(steps);
+      expect(await ofTheCustomer()).toEqual(onlyTheNewOne);
+    },
+  );
+
   it('is of what there was when it was asked for, however late and often it is begun', async () => {
     await call('request_erase', customerId);
     await connectAnew();

@@ -146,10 +146,49 @@ describe('the removal of an entity of which Lean has told something newer', () =
     await call('entity_removed', entityId);
     await createSweepParts(database).look();
     expect(await entityState()).toMatchObject({ state: 'ended', state_reason: 'ENTITY_REMOVED' });
-    await arrive('n', created('n', hours(2), 'entity.reconnected'));
     await call('entity_removed', entityId);
+    await arrive('n', created('n', hours(2), 'entity.reconnected'));
     await createSweepParts(database).look();
     expect(await entityState()).toMatchObject({ state: 'active' });
     expect((await rows()).at(-1)).toMatchObject({ state: 'failed', failure_code: 'ENTITY_CONNECTED_SINCE' });
+  });
+
+  it('counts against the connection that was here when it was asked for, by whatever clock that is dated', async () => {
+    await arrive('e1', created('e1', hours(1)));
+    await call('entity_removed', entityId);
+    await createSweepParts(database).look();
+    expect(await entityState()).toMatchObject({ state: 'ended', state_reason: 'ENTITY_REMOVED' });
+  });
+
+  it('does not count against one that is here and not yet acted on', async () => {
+    await arrive('e1', created('e1', hours(-2)));
+    await worker.intake([{ body: created('n', hours(1), 'entity.reconnected') }]);
+    await call('entity_removed', entityId);
+    await createSweepParts(database).look();
+    await worker.applyEvent('n');
+    expect(await entityState()).toMatchObject({ state: 'active' });
+    expect((await rows()).at(-1)).toMatchObject({ failure_code: 'ENTITY_CONNECTED_SINCE' });
+  });
+
+  it('is undone by a connection made after it, also where that is told of only after later news', async () => {
+    await arrive('e1', created('e1', hours(-2)));
+    await call('entity_removed', entityId);
+    const update = { eventId: 'u', timestamp: hours(2), type: 'entity.updated', entityId, customerId };
+    await arrive('u', entityBody({ ...update, permissions: ['accounts'] }));
+    await createSweepParts(database).look();
+    expect(await entityState()).toMatchObject({ state: 'ended', state_reason: 'ENTITY_REMOVED' });
+    await arrive('old', created('old', hours(-1), 'entity.reconnected'));
+    expect(await entityState()).toMatchObject({ state: 'ended' });
+    await arrive('n', created('n', hours(1)));
+    expect(await entityState()).toEqual({ state: 'active', state_reason: null });
+    // What else was told later holds all the same.
+    expect(
+      await database.db.selectFrom('entities').select(['permissions', 'last_event_key']).execute(),
+    ).toEqual([{ permissions: ['accounts'], last_event_key: 'u' }]);
+    expect((await changeNames(database)).filter((name) => name.startsWith('entity.'))).toEqual([
+      'entity.connected',
+      'entity.ended',
+      'entity.connected',
+    ]);
   });
 });

@@ -144,7 +144,7 @@ interface Owner {
 }
 
 /** Postgres refuses to run as root; then it runs as the user `postgres` that its package brought. */
-function postgresOwner(): Owner {
+export function postgresOwner(): Owner {
   if (process.getuid?.() !== 0) return {};
   const [uid, gid] = [postgresId('-u'), postgresId('-g')];
   if (!(uid > 0) || !(gid > 0))
