@@ -127,30 +127,6 @@ function toRequest({
     : [{ requestId: request_id, entityId: entity_id, customerId: customer_id, attempts, calls, triedForMs }];
 }
 
-export interface PostponeRefresh {
-  readonly requestId: string;
-  readonly againInMs: number;
-  readonly failureCode: string;
-}
-
-export async function postponeRefreshRequest(
-  transaction: Executor,
-  { requestId, againInMs, failureCode }: PostponeRefresh,
-): Promise<void> {
-  await transaction
-    .updateTable('requests')
-    .set({
-      state: 'running',
-      due_at: sql`now() + make_interval(secs => ${againInMs / 1000})`,
-      attempts: sql`attempts + 1`,
-      failure_code: failureCode,
-      updated_at: sql`now()`,
-    })
-    .where('request_id', '=', requestId)
-    .where('concluded_at', 'is', null)
-    .execute();
-}
-
 export interface RecentRefreshes {
   /** Since each refresh within 24 hours that Lean has started for us, or of which nobody knows, the last one first. */
   readonly agesMs: readonly number[];

@@ -42,30 +42,16 @@ const operator = 'application';
 
 export function startErasureTimer(options: ErasureTimerOptions): RepeatingTimer {
   const { logger, intervalMs = defaultIntervalMs, clock = machineClock } = options;
-  const stopping = new AbortController();
-  let isFailing = false;
-  const timer = startTimer({
+  return startTimer({
     intervalMs,
     jitter: 0.2,
     clock,
-    async run() {
-      const answer = await eraseAsked(options, stopping.signal);
-      isFailing = false;
-      return answer;
-    },
-    onError(error) {
+    run: (closing) => eraseAsked(options, closing),
+    onError(error, isNew) {
       // One line for an outage, however long it lasts.
-      if (!isFailing) logger.write('requests', { outcome: 'failed', error });
-      isFailing = true;
+      if (isNew) logger.write('requests', { outcome: 'failed', error });
     },
   });
-  return {
-    wake: () => timer.wake(),
-    async close() {
-      stopping.abort();
-      await timer.close();
-    },
-  };
 }
 
 /** One look, and the erasure that comes of it; for tests too. */

@@ -10,12 +10,11 @@ import { readAskedEntity, type AskedEntity } from '../store/entity-refresh-store
 import {
   beginRefresh,
   lockRefreshRequest,
-  postponeRefreshRequest,
   readRefreshRequest,
   recentRefreshes,
   type RefreshRequest,
 } from '../store/refresh-request-store.ts';
-import { concludeRequest } from '../store/request-conclusion.ts';
+import { concludeRequest, postponeRequest } from '../store/request-conclusion.ts';
 import type { TablesTransaction } from '../store/database.ts';
 import { databaseFailure } from '../store/database-failures.ts';
 import type { SyncQueueJob } from '../queue/work-queues.ts';
@@ -155,7 +154,7 @@ async function postpone(
 ): Promise<JobReport> {
   const { requestId } = request;
   await lockedIn(deps, { request, outcome: 'later', failureCode }, (transaction) =>
-    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode }),
+    postponeRequest(transaction, { requestId, againInMs: delayMs, failureCode }),
   );
   return { verdict: done, outcome: 'later' };
 }
@@ -200,7 +199,7 @@ async function settle(
   if (decision.kind === 'give_up') return conclude(deps, request, code);
   const { delayMs } = decision;
   await lockedIn(deps, { request, outcome: 'later', failureCode: code }, (transaction) =>
-    postponeRefreshRequest(transaction, { requestId, againInMs: delayMs, failureCode: code }),
+    postponeRequest(transaction, { requestId, againInMs: delayMs, failureCode: code }),
   );
   // Too many requests hold back everybody; this request then has another job.
   const verdict = retryClass === 'lean_rate_limit' ? ({ kind: 'paused', delayMs } as const) : done;

@@ -15,8 +15,9 @@ interface TimerOptions {
   /** The pause varies by up to this part of itself either way, so that workers do not march in step; 0 when left out. */
   readonly jitter?: number;
   /** `again`: there is more, go on without a pause; `soon`: something could not be done, try again in a second. */
-  readonly run: () => Promise<TimerAnswer>;
-  readonly onError: (error: unknown) => void;
+  readonly run: (closing: AbortSignal) => Promise<TimerAnswer>;
+  /** `isNew`: the run before did not fail, so whoever wants one line for an outage writes it now. */
+  readonly onError: (error: unknown, isNew: boolean) => void;
   /** The machine's when left out. */
   readonly clock?: Clock;
   /** From 0 to 1, for the jitter. */
@@ -32,6 +33,7 @@ export function startTimer(options: TimerOptions): RepeatingTimer {
   const { intervalMs, jitter = 0, run, onError, clock = machineClock, random = Math.random } = options;
   const closing = new AbortController();
   let woken = false;
+  let isFailing = false;
   let endPause: (() => void) | null = null;
 
   async function repeat(): Promise<void> {
@@ -45,9 +47,12 @@ export function startTimer(options: TimerOptions): RepeatingTimer {
 
   async function runSafely(): Promise<TimerAnswer> {
     try {
-      return await run();
+      const answer = await run(closing.signal);
+      isFailing = false;
+      return answer;
     } catch (error) {
-      onError(error);
+      onError(error, !isFailing);
+      isFailing = true;
       return 'rest';
     }
   }

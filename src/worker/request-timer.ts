@@ -50,30 +50,16 @@ const openingStepsLimit = 10;
 
 export function startRequestTimer(options: RequestTimerOptions): RepeatingTimer {
   const { logger, intervalMs = defaultIntervalMs, clock = machineClock } = options;
-  const stopping = new AbortController();
-  let isFailing = false;
-  const timer = startTimer({
+  return startTimer({
     intervalMs,
     jitter: 0.2,
     clock,
-    async run() {
-      const answer = await takeUpRequests(options, stopping.signal);
-      isFailing = false;
-      return answer;
-    },
-    onError(error) {
+    run: (closing) => takeUpRequests(options, closing),
+    onError(error, isNew) {
       // One line for an outage, however long it lasts.
-      if (!isFailing) logger.write('requests', { outcome: 'failed', error });
-      isFailing = true;
+      if (isNew) logger.write('requests', { outcome: 'failed', error });
     },
   });
-  return {
-    wake: () => timer.wake(),
-    async close() {
-      stopping.abort();
-      await timer.close();
-    },
-  };
 }
 
 /** One look, ended early by `stop`; for tests too. */

@@ -42,7 +42,6 @@ const freshnessEveryMs = 60_000;
 export function startSweepTimer(options: SweepTimerOptions): RepeatingTimer {
   const { database, plan, logger, intervalMs = defaultIntervalMs, clock = machineClock } = options;
   let isReady = false;
-  let isFailing = false;
   return startTimer({
     intervalMs,
     jitter: 0.2,
@@ -54,13 +53,11 @@ export function startSweepTimer(options: SweepTimerOptions): RepeatingTimer {
       }
       isReady = true;
       await look(options);
-      isFailing = false;
       return 'rest';
     },
-    onError(error) {
+    onError(error, isNew) {
       // One line for an outage, however long it lasts.
-      if (!isFailing) logger.write('sweep', { sweep: 'all', outcome: 'failed', error });
-      isFailing = true;
+      if (isNew) logger.write('sweep', { sweep: 'all', outcome: 'failed', error });
     },
   });
 }

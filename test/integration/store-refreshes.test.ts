@@ -8,11 +8,10 @@ import { applyEntityFacts } from '../../src/store/entity-store.ts';
 import {
   dueRefreshRequests,
   lockRefreshRequest,
-  postponeRefreshRequest,
   recentRefreshes,
   requestRefresh,
 } from '../../src/store/refresh-request-store.ts';
-import { concludeRequest } from '../../src/store/request-conclusion.ts';
+import { concludeRequest, postponeRequest } from '../../src/store/request-conclusion.ts';
 import { orderAt } from '../support/arrangement-records.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { instant } from '../support/sync-records.ts';
@@ -146,7 +145,7 @@ describe('a wish to refresh an entity', () => {
   it('that has to wait is due later, and its stalled twin finds it gone', async () => {
     const { requestId } = await ask();
     const wait = { requestId, againInMs: hourMs, failureCode: 'LEAN_RATE_LIMITED' };
-    await postponeRefreshRequest(database.db, wait);
+    await postponeRequest(database.db, wait);
     expect(await due()).toEqual([]);
     const lock = (attempts: number) => lockRefreshRequest(database.db, { requestId, attempts });
     expect(await lock(0)).toBeNull();
