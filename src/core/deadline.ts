@@ -23,12 +23,13 @@ export async function withDeadline<Value>(
   work: Promise<Value>,
   { deadlineMs, what, clock = machineClock }: DeadlineOptions,
 ): Promise<Value> {
-  const expiry = Promise.withResolvers<never>();
+  const { promise, resolve, reject } = Promise.withResolvers<Value>();
   const cancel = clock.after(deadlineMs, () => {
-    expiry.reject(new DeadlineError(`${what}: no answer within ${deadlineMs} ms`));
+    reject(new DeadlineError(`${what}: no answer within ${deadlineMs} ms`));
   });
+  work.then(resolve, reject);
   try {
-    return await Promise.race([work, expiry.promise]);
+    return await promise;
   } finally {
     cancel();
   }

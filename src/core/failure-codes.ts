@@ -1,5 +1,6 @@
 // Every code this service answers, logs or stores, once. A code is public: it is never renamed and never reused.
 // `level` is how loud its log line is: `error` means we must act, `warn` means somebody else erred.
+import { connectionFailureTable } from './connection-failure-codes.ts';
 import { leanFailureTable } from './lean-failure-codes.ts';
 import { receiverFailureTable } from './receiver-failure-codes.ts';
 import { requestFailureTable } from './request-failure-codes.ts';
@@ -17,6 +18,7 @@ interface FailureFacts {
 /** Keep in groups, alphabetical within a group; the README's table is generated from this. */
 const failureTable = {
   ...receiverFailureTable,
+  ...connectionFailureTable,
 
   // Starting
   ADDRESSEE_UNPROVEN: {
@@ -76,7 +78,7 @@ const failureTable = {
     level: 'info',
     means:
       'An operator gave a quarantined event up: its key is kept, its body is gone, it is never acted on.',
-    cure: 'Nothing. Who did it and what the event had come to is in lean.operator_log and lean.event_history.',
+    cure: 'Nothing. Who did it and what the event had come to is in operator_log and event_history.',
   },
   EVENT_HANDLER_FAILED: {
     level: 'error',
@@ -111,7 +113,7 @@ const failureTable = {
   DATABASE_AWAY: {
     level: 'error',
     means: 'Postgres did not answer, or refused for a reason that passes; work waits and is tried again.',
-    cure: 'Look at Postgres and the way to it. Deliveries are still acknowledged; nothing is lost meanwhile.',
+    cure: 'Look at Postgres and the way to it; `npm run ops -- doctor` says what it answers. Deliveries are still acknowledged, and all goes on by itself, but for a password changed there: correct DATABASE_URL and start the workers again.',
   },
   MIGRATION_FAILED: {
     level: 'error',
@@ -127,7 +129,7 @@ const failureTable = {
     level: 'error',
     means:
       'The database or Redis belongs to another installation: another Lean application, environment or region. A worker did not start and a receiver forwards nothing; what it takes stays in its journal.',
-    cure: 'Give this deployment its own DATABASE_SCHEMA and QUEUE_PREFIX, or correct LEAN_ENVIRONMENT, LEAN_REGION or LEAN_APP_TOKEN. For a database made anew see Several installations.',
+    cure: 'Correct whichever is wrong: REDIS_URL, QUEUE_PREFIX, DATABASE_SCHEMA, LEAN_ENVIRONMENT, LEAN_REGION or LEAN_APP_TOKEN; a second deployment needs a prefix and a schema of its own. For a database made anew see Several installations.',
   },
 
   // The queues
@@ -135,7 +137,7 @@ const failureTable = {
     level: 'error',
     means:
       'A batch of deliveries used up its attempts on the way into Postgres; it is kept and retried without end.',
-    cure: "Look at the workers' log lines of that job: the deliveries are safe in Redis and in the journal until it is stored.",
+    cure: "Run `npm run ops -- doctor` where a worker runs: it names rights and migrations that are missing. Else look at the workers' log lines of that job. The deliveries are safe in Redis and in the journal, and follow within a minute or so of the cure.",
   },
   JOB_MALFORMED: {
     level: 'error',
@@ -152,7 +154,7 @@ const failureTable = {
     level: 'error',
     means:
       'Redis did not answer in time or refused: down, frozen, full, read-only, or the way to it is cut. What was to be queued waits and is tried again.',
-    cure: 'Look at REDIS_URL and the server. Deliveries wait in the journal and everything goes on by itself.',
+    cure: 'Look at REDIS_URL and the server. Deliveries wait in the journal and everything goes on by itself; only where Redis says NOAUTH or WRONGPASS, correct REDIS_URL and start receivers and workers again.',
   },
   REDIS_EVICTS: {
     level: 'error',
@@ -189,7 +191,7 @@ const failureTable = {
   JOURNAL_LOCKED: {
     level: 'error',
     means: 'Another process holds the journal in JOURNAL_DIR; this one did not start and touched nothing.',
-    cure: 'Give every receiver its own JOURNAL_DIR, or stop the other process; the lock goes with it, also after kill -9.',
+    cure: 'Give every receiver its own JOURNAL_DIR, or stop the other process (`fuser -v lock.sqlite` in that folder names it); the lock goes with it, also after kill -9.',
   },
   JOURNAL_NOT_FOUND: {
     level: 'warn',

@@ -35,6 +35,6 @@ export const requestRefusals = {
   BAD_REQUEST: { status: 400, retryAfterSeconds: null, leanRetries: true },
   REQUEST_TIMEOUT: { status: 408, retryAfterSeconds: null, leanRetries: true },
   HEADERS_TOO_LARGE: { status: 431, retryAfterSeconds: null, leanRetries: true },
-} as const satisfies Readonly<Record<string, Answer>>;
+} as const satisfies Readonly<Partial<Record<FailureCode, Answer>>>;
 
 export type RequestRefusal = keyof typeof requestRefusals;

@@ -11,5 +11,12 @@ export function hasTooManyLines(rawHeaders: readonly string[]): boolean {
 /** Every value of a header, in order; names compare without case. */
 export function headerValues(rawHeaders: readonly string[], name: string): string[] {
   const wanted = name.toLowerCase();
-  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === wanted);
+  const values: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const [line, value] = [rawHeaders[index], rawHeaders[index + 1]];
+    // No letter outside ASCII is in a header's name, so one of another length is another one.
+    if (line?.length === wanted.length && line.toLowerCase() === wanted && value !== undefined)
+      values.push(value);
+  }
+  return values;
 }

@@ -11,7 +11,7 @@ export const receiverFailureTable = {
     level: 'warn',
     means:
       'A client certificate was presented that does not verify against LEAN_CA_FILE, that LEAN_CRL_FILE revokes, or that no trusted proxy forwarded. The delivery was refused; Lean sends its own again for three hours.',
-    cure: "Nothing if a stranger knocked. If it was Lean, the line's certificate_reason says what to mend: its chain, the lists, TRUSTED_PROXIES or the proxy's header.",
+    cure: "Nothing if a stranger knocked. If it was Lean, the line's certificate_reason, or reason where the handshake failed, says what to mend: its chain, the lists, TRUSTED_PROXIES or the proxy's header.",
   },
   CERTIFICATE_NOT_LEAN: {
     level: 'warn',

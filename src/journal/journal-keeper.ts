@@ -1,6 +1,6 @@
 // Keeps the journal of one folder open: answers groups of requests, and after a failure closes the file and opens and
 // checks it again before anything is written. Never commits on a handle that failed, never accepts without a reserve.
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { AppError } from '../core/app-error.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
@@ -174,15 +174,34 @@ function isAppend({ question }: Request): boolean {
 /** The folder's own name must survive a power cut too, so every folder made on the way is synced, and the one above. */
 function makeFolder(dir: string): void {
   try {
-    const made = mkdirSync(dir, { recursive: true, mode: 0o700 });
-    if (made === undefined) return;
-    const above = dirname(resolve(made));
-    let folder = resolve(dir);
-    for (; folder !== above && folder !== dirname(folder); folder = dirname(folder)) syncFolder(folder);
-    syncFolder(folder);
+    const [outermost, ...further] = missingFolders(resolve(dir));
+    if (outermost === undefined) return;
+    const made = [outermost, ...further];
+    for (const folder of made) makeOne(folder);
+    for (const folder of made.toReversed()) syncFolder(folder);
+    syncFolder(dirname(outermost));
   } catch (error) {
     throw new AppError('JOURNAL_UNWRITABLE', `${dir}: ${describeFailure(error)}`, { cause: error });
   }
+}
+
+/** The outermost first. One by one: where the system makes no folders at all, node's own `recursive` tries for ever. */
+function missingFolders(folder: string): string[] {
+  if (folder === dirname(folder) || isFolder(folder)) return [];
+  return [...missingFolders(dirname(folder)), folder];
+}
+
+function makeOne(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Another process was faster.
+    if (!isFolder(folder)) throw error;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function syncFolder(folder: string): void {

@@ -40,6 +40,18 @@ const reasons: Readonly<Record<PassingKind, string>> = {
   network: 'reached over a network or through another program, so fsync and locks are not to be relied on',
 };
 
+/** The kernel's own views of itself: some take no folder, and some say they did and have none. */
+const kernelViews: ReadonlyMap<number, string> = new Map([
+  [0x00009fa0, 'proc'],
+  [0x62656572, 'sysfs'],
+  [0x00001cd1, 'devpts'],
+  [0x0027e0eb, 'cgroup'],
+  [0x63677270, 'cgroup2'],
+  [0x64626720, 'debugfs'],
+  [0x73636673, 'securityfs'],
+  [0xcafe4a11, 'bpf'],
+]);
+
 /** `type` as statfs gives it, also where the system hands it out as a negative number. Null: looks like a disk. */
 export function judgeFileSystem(type: number): PassingFileSystem | null {
   return passingFileSystems.get(type >>> 0) ?? null;
@@ -47,10 +59,15 @@ export function judgeFileSystem(type: number): PassingFileSystem | null {
 
 /**
  * What is wrong with the place, in a sentence that says what to do; null when it looks like a disk. A folder that is not
- * made yet is judged by the nearest one above it. Throws JOURNAL_UNWRITABLE when the place cannot be looked at.
+ * made yet is judged by the nearest one above it. Throws JOURNAL_UNWRITABLE when the place cannot be looked at, or is the
+ * kernel's, in which nothing can be kept.
  */
 export function describePassingPlace(dir: string): string | null {
-  const found = judgeFileSystem(fileSystemType(resolve(dir)));
+  const type = fileSystemType(resolve(dir));
+  const view = kernelViews.get(type >>> 0);
+  if (view !== undefined)
+    throw new AppError('JOURNAL_UNWRITABLE', `${resolve(dir)} is on ${view}, where no file can be kept`);
+  const found = judgeFileSystem(type);
   if (found === null) return null;
   return (
     `${resolve(dir)} is on ${found.name}, ${reasons[found.kind]}; mount a local disk there, or set ` +

@@ -257,14 +257,23 @@ export type LogEvents = {
     Fields<typeof commonFields> & { readonly error?: unknown };
 };
 
-export function fieldKinds(event: LogEvent): Readonly<Record<string, FieldKind>> {
-  return { ...eventTable[event].fields, ...commonFields };
+/** Every field of an event with its kind, in the order of a line. */
+export function fieldKinds(event: LogEvent): readonly (readonly [name: string, kind: FieldKind])[] {
+  const known = kindsByEvent.get(event);
+  if (known !== undefined) return known;
+  const kinds = Object.entries<FieldKind>({ ...eventTable[event].fields, ...commonFields });
+  kindsByEvent.set(event, kinds);
+  return kinds;
 }
+
+/** Worked out once an event: a line is written for each delivery. */
+const kindsByEvent = new Map<LogEvent, readonly (readonly [name: string, kind: FieldKind])[]>();
 
 /** A known failure code, named by `failure_code` or by the outcome itself, decides how loud the line is. */
 export function levelOf(event: LogEvent, facts: Readonly<Record<string, unknown>>): FailureLevel | 'debug' {
-  const code = [facts['failure_code'], facts['outcome']].find(isFailureCode);
-  return code === undefined ? eventTable[event].level : failureCodes[code].level;
+  const { failure_code: named, outcome } = facts;
+  if (isFailureCode(named)) return failureCodes[named].level;
+  return isFailureCode(outcome) ? failureCodes[outcome].level : eventTable[event].level;
 }
 
 function isFailureCode(value: unknown): value is FailureCode {

@@ -1,6 +1,7 @@
 // The only way to write a log line: one JSON object per line, its message the event's name, its facts the fields
 // listed for that event. Never passes anything else on, and never a raw control character.
 import { pino, type DestinationStream } from 'pino';
+import { isoTime } from '../core/iso-time.ts';
 import { describeError } from './describe-error.ts';
 import { fieldKinds, levelOf, type FieldKind, type LogEvent, type LogEvents } from './log-events.ts';
 import { createStandardOutput } from './standard-output.ts';
@@ -31,7 +32,7 @@ export function createLogger({ level, role, destination }: LoggerOptions): Proce
     {
       level,
       base: { role, pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${isoTime(Date.now())}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
     output ?? destination,
@@ -53,31 +54,44 @@ export function createLogger({ level, role, destination }: LoggerOptions): Proce
 function pickFields(event: LogEvent, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const facts: Record<string, unknown> = {};
   const { error } = fields;
-  if (error !== undefined) Object.assign(facts, describeError(error));
-  for (const [name, kind] of Object.entries(fieldKinds(event))) {
+  if (error !== undefined) {
+    for (const [name, value] of Object.entries(describeError(error)))
+      facts[name] = typeof value === 'string' ? cleanText(value) : value;
+  }
+  for (const [name, kind] of fieldKinds(event)) {
     const value = cleanValue(fields[name], kind);
     if (value !== undefined) facts[name] = value;
-  }
-  for (const [name, value] of Object.entries(facts)) {
-    if (typeof value === 'string')
-      facts[name] = cleanText(value, fieldKinds(event)[name]?.startsWith('line') ? 2000 : 200);
   }
   return facts;
 }
 
 function cleanValue(value: unknown, kind: FieldKind): unknown {
-  if (kind.startsWith('text') || kind.startsWith('line'))
-    return typeof value === 'string' ? value : undefined;
-  if (kind.startsWith('number'))
-    return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-  return typeof value === 'boolean' ? value : undefined;
+  if (value === undefined) return undefined;
+  switch (kind) {
+    case 'text':
+    case 'text?':
+      return typeof value === 'string' ? cleanText(value) : undefined;
+    case 'line':
+    case 'line?':
+      return typeof value === 'string' ? cleanText(value, 2000) : undefined;
+    case 'number':
+    case 'number?':
+      return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+    case 'flag':
+    case 'flag?':
+      return typeof value === 'boolean' ? value : undefined;
+  }
 }
 
 /** Control, format (bidi, zero-width), private-use and lone surrogate characters, and line separators. */
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 
+/** Nearly all that is logged: nothing in it needs spelling out. */
+const plainText = /^[\x20-\x7e]*$/;
+
 /** Makes text safe to show on any terminal: what could move the cursor or turn the line around is spelled out. */
 export function cleanText(text: string, limit = 200): string {
+  if (text.length <= limit && plainText.test(text)) return text;
   const spelled = text
     .slice(0, limit)
     .replace(unprintable, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);

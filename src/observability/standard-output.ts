@@ -29,12 +29,24 @@ const flushDeadlineMs = 500;
  */
 export function createStandardOutput(stream: LineStream = process.stdout): StandardOutput {
   let dropped = 0;
+  let waiting = '';
+
+  function handOver(): void {
+    if (waiting !== '') stream.write(waiting);
+    waiting = '';
+  }
+
   // Whoever read the lines is gone, or the disk is full: what is told by log cannot be told.
   stream.on('error', () => {});
   return {
     write(line) {
-      if (stream.writableLength + line.length > unreadLimit) dropped += 1;
-      else stream.write(line);
+      if (stream.writableLength + waiting.length + line.length > unreadLimit) {
+        dropped += 1;
+        return;
+      }
+      // Lines of one turn of the event loop leave together at its end: a busy receiver answers dozens in one turn.
+      if (waiting === '') setImmediate(handOver);
+      waiting += line;
     },
     takeDropped() {
       if (dropped === 0 || stream.writableLength > unreadLimit / 2) return 0;
@@ -44,7 +56,8 @@ export function createStandardOutput(stream: LineStream = process.stdout): Stand
     },
     async flush() {
       const { promise, resolve } = Promise.withResolvers<void>();
-      stream.write('', () => resolve());
+      stream.write(waiting, () => resolve());
+      waiting = '';
       await endsWithin(promise, flushDeadlineMs);
     },
   };

@@ -9,7 +9,12 @@ import { openDatabase, postgresDialect, type Database } from '../store/database.
 import { databaseFailure } from '../store/database-failures.ts';
 import { readDatabaseFacts, type DatabaseFacts } from '../store/database-facts.ts';
 import { readDatabaseTime } from '../store/database-time.ts';
-import { checkInstallation, checkMigrated } from '../store/installation-store.ts';
+import {
+  checkInstallation,
+  checkMigrated,
+  readInstallationUse,
+  type InstallationUse,
+} from '../store/installation-store.ts';
 import { findMissingKeys, type MissingKeys } from '../store/payload-key-store.ts';
 import { timed, type ComparedClock } from './doctor-clock.ts';
 import { coded, ok, problem, skipped, warning, type DoctorFinding } from './doctor-finding.ts';
@@ -21,6 +26,8 @@ export interface PostgresLook {
   readonly answerMs: number;
   /** Told of the database's clock. */
   readonly compare: (clock: ComparedClock) => void;
+  /** Told whose it is, and whether it was used. */
+  readonly own: (use: InstallationUse) => void;
   /** Whether a variable cannot be used. */
   readonly isWrong: (name: VariableName) => boolean;
 }
@@ -31,13 +38,14 @@ export async function lookAtPostgres({
   database,
   answerMs,
   compare,
+  own,
   isWrong,
 }: PostgresLook): Promise<readonly DoctorFinding[]> {
   const { DATABASE_URL: url, DATABASE_SCHEMA: schema } = config;
   if (url === undefined && database === undefined) return [skipped('postgres', 'DATABASE_URL is not set')];
   const opened = database ?? openDatabase({ schema, dialect: dialectOf(url ?? '', answerMs) });
   try {
-    return await look(config, { database: opened, compare, isWrong });
+    return await look(config, { database: opened, compare, own, isWrong });
   } catch (error) {
     if (error instanceof AppError || databaseFailure(error) === 'other') throw error;
     const words = error instanceof Error ? error.message : 'no answer';
@@ -59,7 +67,10 @@ function dialectOf(url: string, statementTimeoutMs: number) {
   });
 }
 
-async function look(config: Config, { database, compare, isWrong }: LookInside): Promise<DoctorFinding[]> {
+async function look(
+  config: Config,
+  { database, compare, own, isWrong }: LookInside,
+): Promise<DoctorFinding[]> {
   const facts = await readDatabaseFacts(database);
   const found = [judgeWrites(facts)];
   if (facts.hasTables || facts.isBlind) found.push(judgeRights(facts));
@@ -67,6 +78,9 @@ async function look(config: Config, { database, compare, isWrong }: LookInside):
   const schema = await judgeSchema(config, database);
   found.push(schema);
   if (schema.code === 'SCHEMA_OUTDATED') return found;
+  const use = await readInstallationUse(database);
+  // Of another application's database its own line says enough.
+  if (use !== null && schema.code === null) own(use);
   const { answer: time, askedAtMs } = await timed(() => readDatabaseTime(database));
   if (askedAtMs !== null) compare({ whose: 'Postgres', aheadMs: time.getTime() - askedAtMs });
   // What else opens is not known then, so nothing can be said to be missing.
@@ -76,7 +90,7 @@ async function look(config: Config, { database, compare, isWrong }: LookInside):
   return found;
 }
 
-interface LookInside extends Pick<PostgresLook, 'compare' | 'isWrong'> {
+interface LookInside extends Pick<PostgresLook, 'compare' | 'own' | 'isWrong'> {
   readonly database: Database;
 }
 

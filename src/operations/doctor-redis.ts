@@ -13,15 +13,21 @@ import {
   type DoctorFinding,
 } from './doctor-finding.ts';
 
+interface RedisLook extends Pick<DoctorLimits, 'answerMs'> {
+  /** Told whose installation's the queues are; null: nobody's yet. */
+  readonly own: (installationId: string | null) => void;
+}
+
 /** Throws QUEUE_UNAVAILABLE. */
 export async function lookAtRedis(
   config: Config,
-  { answerMs }: Pick<DoctorLimits, 'answerMs'>,
+  { answerMs, own }: RedisLook,
 ): Promise<readonly DoctorFinding[]> {
   const { REDIS_URL: url, QUEUE_PREFIX: prefix, LEAN_ENVIRONMENT: environment } = config;
   if (url === undefined) return [skipped('redis', 'REDIS_URL is not set')];
   // Connecting, then asking, one after the other.
   const probe = await probeRedis({ url, prefix, deadlineMs: Math.round(answerMs / 2) });
+  if (probe.installationId !== undefined) own(probe.installationId);
   return [
     judgeReach(probe),
     judgeWrites(probe),

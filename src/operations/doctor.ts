@@ -3,6 +3,7 @@
 import type { VariableName } from '../config/env-schema.ts';
 import type { Config } from '../config/load-config.ts';
 import type { Database } from '../store/database.ts';
+import type { InstallationUse } from '../store/installation-store.ts';
 import { judgeCertificates } from './doctor-certificates.ts';
 import { judgeClock, type ComparedClock } from './doctor-clock.ts';
 import {
@@ -16,6 +17,7 @@ import { lookAtJournal } from './doctor-journal.ts';
 import { lookAtLean, type LeanParts } from './doctor-lean.ts';
 import { lookAtKeys, lookAtPostgres } from './doctor-postgres.ts';
 import { lookAtPublicUrl } from './doctor-public.ts';
+import { judgeQueueOwner } from './doctor-queue-owner.ts';
 import { lookAtRedis } from './doctor-redis.ts';
 
 export interface DoctorQuestion {
@@ -77,6 +79,8 @@ export async function examine(question: DoctorQuestion): Promise<readonly Doctor
   const isWrong = (name: VariableName) => wrong.has(name);
   const clocks: ComparedClock[] = [];
   const compare = (clock: ComparedClock) => void clocks.push(clock);
+  let inRedis: string | null | undefined;
+  let inDatabase: InstallationUse | undefined;
   const receives = asked.includes('receiver');
   const works = asked.includes('worker');
   const look = async (
@@ -101,9 +105,11 @@ export async function examine(question: DoctorQuestion): Promise<readonly Doctor
   const { lookMs, answerMs } = limits;
   const shared = { config, answerMs, compare };
   const [redis, postgres, keys, lean, publicUrl] = await Promise.all([
-    look({ check: 'redis', isWanted: receives || works, lookMs }, () => lookAtRedis(config, limits)),
+    look({ check: 'redis', isWanted: receives || works, lookMs }, () =>
+      lookAtRedis(config, { answerMs, own: (id) => void (inRedis = id) }),
+    ),
     look({ check: 'postgres', isWanted: works, lookMs }, () =>
-      lookAtPostgres({ ...shared, database, isWrong }),
+      lookAtPostgres({ ...shared, database, own: (use) => void (inDatabase = use), isWrong }),
     ),
     look({ check: 'payload keys', isWanted: receives || works, lookMs }, () => lookAtKeys(config)),
     look({ check: 'lean', isWanted: works, lookMs }, () => lookAtLean({ ...shared, parts })),
@@ -111,6 +117,7 @@ export async function examine(question: DoctorQuestion): Promise<readonly Doctor
       lookAtPublicUrl(config, { answerMs, authorities }),
     ),
   ]);
+  const owner = works ? [judgeQueueOwner({ prefix: config.QUEUE_PREFIX, inRedis, inDatabase })] : [];
   const before = [...judgeConfiguration(env, asked), ...certificates, judgeClock(clocks, now)];
-  return [...before, ...redis, ...postgres, ...keys, ...journal, ...lean, ...publicUrl];
+  return [...before, ...redis, ...postgres, ...owner, ...keys, ...journal, ...lean, ...publicUrl];
 }

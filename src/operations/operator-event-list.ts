@@ -34,7 +34,10 @@ export async function runList(
   const limit = numberOption(call, { name: 'limit', fallback: defaultLimit, min: 1, max: 1_000 });
   const events = await withDatabase(context, (database) => listEvents(database, { filter, limit }));
   if (call.json) context.write(safeJson(events));
-  else context.write(events.length === 0 ? 'no such event' : textTable(events.map(listed)));
+  else
+    context.write(
+      events.length === 0 ? 'no such event' : textTable(events.map(listed), { whole: ['event_key'] }),
+    );
   return 0;
 }
 

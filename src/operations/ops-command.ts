@@ -19,6 +19,7 @@ import {
   type OperatorContext,
 } from './operator-command.ts';
 import { runInDevelopment, type DevelopmentQuestion } from './ops-development.ts';
+import { oneLine } from './operator-output.ts';
 
 export interface OpsOptions extends OperatorContext {
   readonly argv: readonly string[];
@@ -60,8 +61,8 @@ export async function runOpsCommand(options: OpsOptions): Promise<number> {
     return isHelp(argv) ? 0 : 2;
   }
   const given = readArguments(argv, found);
-  if (!given) {
-    write(helpText(found.command));
+  if (typeof given === 'string') {
+    write(`${given}\n\n${helpText(found.command)}`);
     return 2;
   }
   const { flags } = given;
@@ -134,8 +135,11 @@ function isHelp(argv: readonly string[]): boolean {
   return looseArguments(argv).values.help === true;
 }
 
-/** Null for an option the command does not know, or one without its value. */
-function readArguments(argv: readonly string[], { words, command }: Found): Omit<CommandCall, 'json'> | null {
+/** A text says what is wrong: an option the command does not know, or one without its value. */
+function readArguments(
+  argv: readonly string[],
+  { words, command }: Found,
+): Omit<CommandCall, 'json'> | string {
   const own: [string, { type: 'string' | 'boolean' }][] = [
     ...Object.keys(command.options ?? {}).map((name): [string, { type: 'string' }] => [
       name,
@@ -160,8 +164,10 @@ function readArguments(argv: readonly string[], { words, command }: Found): Omit
       ),
       flags: new Set(given.flatMap(([name, value]) => (value === true ? [name] : []))),
     };
-  } catch {
-    return null;
+  } catch (error) {
+    // Node's second sentence is about arguments that begin with a dash.
+    const [problem = ''] = error instanceof Error ? error.message.split('. ', 1) : [];
+    return oneLine(problem);
   }
 }
 

@@ -46,7 +46,7 @@ import type { ReplayedColumns } from '../store/renormalize-store.ts';
 import type { RenormalizedTable } from '../store/renormalized-tables.ts';
 import { scheduledPaymentRow } from '../store/scheduled-payment-store.ts';
 import { standingOrderRow } from '../store/standing-order-store.ts';
-import { transactionColumns } from '../store/transaction-store.ts';
+import { transactionColumns } from '../store/transaction-rows.ts';
 
 export type Replayed =
   | { readonly kind: 'replayed'; readonly columns: ReplayedColumns }

@@ -1,6 +1,5 @@
 // The codes that the status page shows, and what they mean: the very words of the README's chapter "Failure codes".
 import { failureCodes } from '../core/failure-codes.ts';
-import { requestRefusals } from '../core/outcomes.ts';
 import { html, type Html } from './html.ts';
 
 interface Meaning {
@@ -10,13 +9,6 @@ interface Meaning {
 
 const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ...Object.entries(failureCodes),
-  ...Object.entries(requestRefusals).map(([code, { status }]): [string, Meaning] => [
-    code,
-    {
-      means: `A request that was no delivery was answered ${status}.`,
-      cure: "Nothing if a stranger knocked. If it was Lean, compare the URL in Lean's dashboard with WEBHOOK_PATH.",
-    },
-  ]),
   [
     'ABORTED',
     {

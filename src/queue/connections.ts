@@ -8,6 +8,7 @@ import { parseRedisUrl, type RedisTarget } from './redis-url.ts';
 
 export type RedisClient = Redis | Cluster;
 
+type ClusterTarget = Extract<RedisTarget, { kind: 'cluster' }>;
 type RedisOptions = Omit<DriverOptions, 'replyMapping'> & { readonly replyMapping: 'legacy' };
 
 interface ProducerConnectionOptions {
@@ -22,6 +23,8 @@ const keepAliveMs = 10_000;
 /** Longer than any blocking read of ours (10 s), so silence for that long means a dead socket. */
 const consumerSilenceMs = 25_000;
 const reconnectDelayLimitMs = 2_000;
+/** For a node to take a connection that only asks why another broke. */
+const askWhyMs = 2_000;
 /** For one Sentinel to say where the primary is; one that is frozen takes connections all the same. */
 const sentinelAnswerMs = 2_000;
 /** Operations that wait for the connection listen on it; how many run at a time is bounded by their callers. */
@@ -67,17 +70,54 @@ function common(): RedisOptions {
 
 function open(target: RedisTarget, options: RedisOptions): RedisClient {
   const client = build(target, options);
+  const nodes = target.kind === 'cluster' ? askWhy(target) : null;
   // The driver writes to stderr when nobody listens, and BullMQ stops listening while it closes. Whoever wants
   // to know listens as well.
-  client.on('error', (error) => lastErrors.set(client, ofNode(error)));
+  client.on('error', (error) => lastErrors.set(client, nodes?.reasonOf(error) ?? error));
   client.on('ready', () => lastErrors.delete(client));
   client.setMaxListeners(waitingLimit);
   return client;
 }
 
-/** Of a Cluster none of whose nodes can be used, what the last of them said. */
-function ofNode(error: Error): Error {
-  return 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
+/**
+ * Why none of a Cluster's nodes can be used. Where their connections broke, the client only says that they are closed; one
+ * of our own, made once at a time and beside it, meets the same and says more.
+ */
+function askWhy({ nodes: [node], tls }: ClusterTarget) {
+  let asking = false;
+  let why: Error | null = null;
+
+  function ask(): void {
+    if (asking || node === undefined) return;
+    asking = true;
+    const once = new Redis({
+      ...node,
+      ...(tls ? { tls: tlsTo(node.host) } : {}),
+      connectTimeout: askWhyMs,
+      enableReadyCheck: false,
+      retryStrategy: () => null,
+    });
+    once.on('error', (error) => {
+      why = error;
+    });
+    once.once('connect', () => {
+      why = null;
+      once.disconnect();
+    });
+    once.once('end', () => {
+      asking = false;
+    });
+  }
+
+  return {
+    reasonOf(error: Error): Error {
+      const said =
+        'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
+      if (refusalWordOf(said) !== null || 'code' in said) return said;
+      ask();
+      return why ?? said;
+    },
+  };
 }
 
 function build(target: RedisTarget, options: RedisOptions): RedisClient {

@@ -1,5 +1,6 @@
 // Runs the jobs of one queue, knows whether it really gets them, and starts over when its connection is dead.
 // The rest of the service meets BullMQ's Worker only through this.
+import type { AppError } from '../core/app-error.ts';
 import { withDeadline } from '../core/deadline.ts';
 import { createJobProcessor, type AttemptFailure, type JobHandler } from './job-processor.ts';
 import { openQueueProbe } from './queue-probe.ts';
@@ -11,7 +12,11 @@ import { createRenewableWorker } from './renewable-worker.ts';
 export type RunnerEvent =
   | ({ readonly kind: 'attempt_failed' } & AttemptFailure)
   | { readonly kind: 'stalled'; readonly jobId: string }
+  /** Of any of its connections, each time. */
   | { readonly kind: 'error'; readonly error: Error }
+  /** Once per outage of Redis, with its code, and once at its end. */
+  | { readonly kind: 'lost'; readonly error: AppError }
+  | { readonly kind: 'back'; readonly outageMs: number }
   | { readonly kind: 'restarted'; readonly silentMs: number };
 
 export interface JobRunnerOptions<Name extends QueueName> {
@@ -60,8 +65,6 @@ export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions
     silenceLimitMs = defaultSilenceLimitMs,
   } = options;
   const handingBack = new AbortController();
-  const onError = (error: Error) => onEvent({ kind: 'error', error });
-
   const processor = createJobProcessor({
     queueName: options.queueName,
     handle: options.handle,
@@ -80,7 +83,7 @@ export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions
         concurrency: options.concurrency,
         rateLimitPerSecond: options.rateLimit,
         process: processor.process,
-        onError,
+        onError: (error) => probe.noticed(error),
         onStalled: (jobId) => onEvent({ kind: 'stalled', jobId }),
       }),
     deadlineMs,
@@ -99,8 +102,10 @@ export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions
     prefix: options.prefix,
     everyMs: options.probeEveryMs ?? defaultProbeEveryMs,
     deadlineMs: probeDeadlineMs,
-    onError,
+    onError: (error) => onEvent({ kind: 'error', error }),
     onProbed: renewWhenDead,
+    onLost: (error) => onEvent({ kind: 'lost', error }),
+    onBack: (outageMs) => onEvent({ kind: 'back', outageMs }),
   });
 
   return {

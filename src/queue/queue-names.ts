@@ -4,8 +4,11 @@ import type { JobsOptions } from 'bullmq';
 export const queueNames = ['webhook-intake', 'webhook-events', 'lean-sync'] as const;
 export type QueueName = (typeof queueNames)[number];
 
-/** One day: a receiver that was down that long finds its batch unknown and adds it again, which stores nothing twice. */
-const intakeAnswersForSeconds = 86_400;
+/**
+ * How long, and of how many, it is remembered that they were stored. A receiver that was down longer finds its batch
+ * unknown and adds it again, which stores nothing twice; without the count a busy day would fill Redis.
+ */
+const storedBatches = { age: 86_400, count: 50_000 };
 
 /** The worker's own strategy decides the pause before the next attempt. */
 const backoff = { type: 'worker' };
@@ -19,7 +22,7 @@ export const jobOptions: Readonly<Record<QueueName, JobsOptions>> = {
     attempts: 10,
     backoff,
     stackTraceLimit,
-    removeOnComplete: { age: intakeAnswersForSeconds },
+    removeOnComplete: storedBatches,
     // A failed batch keeps its id and its bodies until its receiver has it retried.
     removeOnFail: false,
   },
@@ -30,4 +33,9 @@ export const jobOptions: Readonly<Record<QueueName, JobsOptions>> = {
 /** Holds the id of the installation whose workers serve this prefix. */
 export function installationKey(prefix: string): string {
   return `${prefix}:installation`;
+}
+
+/** Of what that key holds: null, nobody's yet. */
+export function belongsToAnother(held: string | null, installationId: string): boolean {
+  return held !== null && held !== installationId;
 }

@@ -14,6 +14,8 @@ import { parseRedisUrl } from './redis-url.ts';
 export interface RedisProbe {
   /** The fastest of a few: the others also tell how busy this process is. */
   readonly roundTripMs: number;
+  /** Whose workers serve the prefix; null: nobody's yet. Undefined without a prefix. */
+  readonly installationId?: string | null;
   /** REDIS_URL names the nodes of a Cluster. */
   readonly isClusterUrl: boolean;
   /** null: the server did not say. */
@@ -40,15 +42,18 @@ export async function probeRedis({
   try {
     await whenConnected(client, deadlineMs);
     const took: number[] = [];
+    let installationId: string | null | undefined;
     for (let trip = 0; trip < roundTrips; trip += 1) {
       const startedMs = performance.now();
-      await (prefix === undefined ? client.ping() : client.exists(installationKey(prefix)));
+      if (prefix === undefined) await client.ping();
+      else installationId = await client.get(installationKey(prefix));
       took.push(performance.now() - startedMs);
     }
     const info = await readInfo(client);
     const isCluster = info === null ? undefined : infoValues(info).get('cluster_enabled');
     return {
       roundTripMs: Math.min(...took),
+      ...(installationId !== undefined && { installationId }),
       isClusterUrl: parseRedisUrl(url).kind === 'cluster',
       isClusterServer: isCluster === undefined ? null : isCluster === '1',
       facts: info === null ? null : parseRedisInfo(info),

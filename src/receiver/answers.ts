@@ -40,29 +40,79 @@ export function isBehindTheEnd(socket: Socket, record?: DeliveryRecord): boolean
   return socket.destroyed || (last !== undefined && (record === undefined || record.number > last));
 }
 
-/** Ends a request before its body was read; the connection cannot be used any further. */
-export function refuse(reply: FastifyReply, record: DeliveryRecord, refusal: Refusal): void {
-  record.outcome ??= refusal;
-  answer(reply, { record, outcome: refusal, close: true });
+export interface Answers {
+  /** Once a request; what Fastify would have answered is not asked any more. */
+  answer(
+    reply: FastifyReply,
+    parts: { record: DeliveryRecord; outcome: DeliveryOutcome | RequestRefusal; close: boolean },
+  ): void;
+  /** Ends a request before its body was read; the connection cannot be used any further. */
+  refuse(reply: FastifyReply, record: DeliveryRecord, refusal: Refusal): void;
 }
 
-export function answer(
-  reply: FastifyReply,
-  parts: { record: DeliveryRecord; outcome: DeliveryOutcome | RequestRefusal; close: boolean },
-): FastifyReply {
-  const { record, outcome, close } = parts;
-  const { status, retryAfterSeconds } = answers[outcome];
-  reply.code(status).header('content-type', 'application/json; charset=utf-8');
-  if (close) {
-    endConnection(reply.request.raw.socket, record);
-    reply.header('connection', 'close');
-  } else if (!record.isProven && reply.raw.shouldKeepAlive) {
-    // Written by ourselves: node would add for how long, in the words of connections that have a proof.
-    reply.header('connection', 'keep-alive');
+/** `security`: names and values in turn, for every answer. */
+export function createAnswers(security: readonly string[]): Answers {
+  const prepared = new Map<DeliveryOutcome | RequestRefusal, PreparedAnswer>();
+
+  function prepare(outcome: DeliveryOutcome | RequestRefusal): PreparedAnswer {
+    const known = prepared.get(outcome);
+    if (known !== undefined) return known;
+    const made = prepareAnswer(outcome, security);
+    prepared.set(outcome, made);
+    return made;
   }
-  if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds));
-  if (outcome === 'METHOD_NOT_ALLOWED') reply.header('allow', 'POST');
-  return reply.send(JSON.stringify(outcome === 'accepted' ? { outcome } : { code: outcome }));
+
+  function answer(
+    reply: FastifyReply,
+    {
+      record,
+      outcome,
+      close,
+    }: { record: DeliveryRecord; outcome: DeliveryOutcome | RequestRefusal; close: boolean },
+  ): void {
+    if (reply.sent) return;
+    const { status, headers, body } = prepare(outcome);
+    const { raw } = reply.hijack();
+    // A head as one list of lines, behind Fastify's back: by name it costs more than everything else of an answer.
+    if (close) {
+      endConnection(reply.request.raw.socket, record);
+      raw.writeHead(status, headers.closing);
+    } else if (!record.isProven && raw.shouldKeepAlive) {
+      // Written by ourselves: node would add for how long, in the words of connections that have a proof.
+      raw.writeHead(status, headers.keepingAlive);
+    } else {
+      raw.writeHead(status, headers.plain);
+    }
+    raw.end(body, 'latin1');
+  }
+
+  return {
+    answer,
+    refuse(reply, record, refusal) {
+      record.outcome ??= refusal;
+      answer(reply, { record, outcome: refusal, close: true });
+    },
+  };
+}
+
+interface PreparedAnswer {
+  readonly status: number;
+  readonly headers: { readonly plain: string[]; readonly closing: string[]; readonly keepingAlive: string[] };
+  readonly body: string;
+}
+
+function prepareAnswer(
+  outcome: DeliveryOutcome | RequestRefusal,
+  security: readonly string[],
+): PreparedAnswer {
+  const { status, retryAfterSeconds } = answers[outcome];
+  const body = JSON.stringify(outcome === 'accepted' ? { outcome } : { code: outcome });
+  const plain = [...security, 'content-type', 'application/json; charset=utf-8'];
+  plain.push('content-length', String(body.length));
+  if (retryAfterSeconds !== null) plain.push('retry-after', String(retryAfterSeconds));
+  if (outcome === 'METHOD_NOT_ALLOWED') plain.push('allow', 'POST');
+  const closing = [...plain, 'connection', 'close'];
+  return { status, headers: { plain, closing, keepingAlive: [...plain, 'connection', 'keep-alive'] }, body };
 }
 
 /** What reading the body can fail with. A mistake of ours is never blamed on the sender, and never answered 200. */

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { connectionFailureTable } from '../core/connection-failure-codes.ts';
 import { requestRefusals, type RequestRefusal } from '../core/outcomes.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -38,24 +39,11 @@ export interface ConnectionErrors {
   readonly acceptFailed: (error: NodeJS.ErrnoException) => void;
 }
 
-/** Reasons a connection ended before a request; the labels of a metric, so a closed list. */
-type ConnectionRefusal =
-  | CertificateRefusal['code']
-  | 'HANDSHAKE_FAILED'
-  | 'TOO_MANY_CONNECTIONS'
-  | 'GAVE_WAY'
-  | ProxyRefusal
-  | 'ACCEPT_FAILED'
-  | RequestRefusal;
+/** Reasons a connection ended before a request; the labels of a metric, so a closed list, and each a failure code. */
+type ConnectionRefusal = keyof typeof connectionFailureTable | CertificateRefusal['code'];
 
 /** How long the answer to bytes that we cannot read may take to leave. */
 const lastAnswerMs = 1_000;
-
-const certificateCodes: ReadonlySet<ConnectionRefusal> = new Set<CertificateRefusal['code']>([
-  'CERTIFICATE_REQUIRED',
-  'CERTIFICATE_INVALID',
-  'CERTIFICATE_NOT_LEAN',
-]);
 
 export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOptions): ConnectionErrors {
   /** By socket, in order of arrival: a sender may write its next request before it has the answer to the last. */
@@ -71,19 +59,19 @@ export function createConnectionErrors({ logger, metrics }: ConnectionErrorsOpti
     metrics.connectionsRefused.inc({ reason });
     const unlogged = lines.spend(reason);
     if (unlogged === null) return;
-    const isCode = certificateCodes.has(reason);
     logger.write('connection_refused', {
       reason: details.cause === undefined ? reason : `${reason} ${details.cause}`,
       remote_address: details.socket && sourceOf(details.socket),
       unlogged: unlogged === 0 ? undefined : unlogged,
-      ...(isCode && { failure_code: reason }),
+      failure_code: reason,
     });
   }
 
   return {
     opened(request, record) {
-      const requests = unanswered.get(request.socket) ?? new Map<IncomingMessage, DeliveryRecord>();
-      unanswered.set(request.socket, requests.set(request, record));
+      const requests = unanswered.get(request.socket);
+      if (requests === undefined) unanswered.set(request.socket, new Map([[request, record]]));
+      else requests.set(request, record);
     },
     settled(request) {
       const { socket } = request;

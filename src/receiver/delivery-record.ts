@@ -1,5 +1,6 @@
 // What is known of one request while it is answered, and the one line and the figures it leaves behind.
 // Never holds the body, a header or the path.
+import { isoTime } from '../core/iso-time.ts';
 import {
   deliveryOutcomes,
   requestRefusals,
@@ -50,7 +51,7 @@ let begun = 0;
 export function beginRecord(remoteAddress: string | undefined): DeliveryRecord {
   return {
     number: (begun += 1),
-    receivedAt: new Date().toISOString(),
+    receivedAt: isoTime(Date.now()),
     startedMs: performance.now(),
     remoteAddress,
     isProven: false,

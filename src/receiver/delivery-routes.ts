@@ -1,11 +1,10 @@
-// One request from its head to its answer, in Fastify's steps: decided where the head was read, answered behind helmet.
+// One request from its head to its answer, in Fastify's steps: decided where the head was read.
 // Never looks at what comes behind a last answer, and never holds a place for a request that is over.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import helmet from '@fastify/helmet';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../observability/metrics.ts';
 import { judgeHead, judgeWhole, keepDelivery, type AcceptanceRules } from './accept-delivery.ts';
-import { answer, endConnection, isBehindTheEnd, refusalOf, refuse, type Refusal } from './answers.ts';
+import { endConnection, isBehindTheEnd, refusalOf, type Answers, type Refusal } from './answers.ts';
 import { beginRecord, type DeliveryRecord } from './delivery-record.ts';
 import type { InFlight, Place } from './in-flight.ts';
 import type { Listener } from './listener.ts';
@@ -18,6 +17,7 @@ export interface DeliveryRoutesOptions {
   readonly listener: Listener;
   readonly inFlight: InFlight;
   readonly track: Tracking;
+  readonly answers: Answers;
   readonly metrics: Metrics;
 }
 
@@ -25,53 +25,48 @@ interface Exchange {
   readonly record: DeliveryRecord;
   /** Decided, and said as soon as it may be. */
   refusal: Refusal | null;
-  /** False until every hook before the body has run, helmet's among them. */
+  /** False while other requests of the same read may not have been begun. */
   isAnswerable: boolean;
   place: Place | null;
 }
 
-export async function registerDeliveries(
-  app: FastifyInstance,
-  options: DeliveryRoutesOptions,
-): Promise<void> {
-  const exchanges = new WeakMap<FastifyRequest, Exchange>();
-  const exchangeOf = (request: FastifyRequest): Exchange =>
-    exchanges.get(request) ?? newExchange(beginRecord(request.ip));
+const bytesType = 'application/octet-stream';
 
-  // Before helmet's hook, which waits: by then all requests of the same read have been begun, and the next bytes of the
-  // sender may be no HTTP.
+declare module 'fastify' {
+  interface FastifyRequest {
+    exchange: Exchange | null;
+  }
+}
+
+export function registerDeliveries(app: FastifyInstance, options: DeliveryRoutesOptions): void {
+  const { answers } = options;
+  app.decorateRequest('exchange', null);
+
   app.addHook('onRequest', (request, reply, done) => {
     const exchange = newExchange(options.track({ request: request.raw, response: reply.raw }));
-    exchanges.set(request, exchange);
+    request.exchange = exchange;
     exchange.record.isProven = options.listener.isProven(request.raw.socket);
     exchange.refusal = judgeHead(options.rules, {
       request,
       record: exchange.record,
       takePlace: () => takePlace(options, { request, reply, exchange }),
     });
-    if (exchange.refusal !== null) endConnection(request.raw.socket, exchange.record);
-    done();
-  });
-
-  await app.register(helmet);
-
-  app.addHook('onRequest', (request, reply, done) => {
-    const exchange = exchangeOf(request);
-    exchange.isAnswerable = true;
-    if (exchange.refusal !== null) return refuse(reply, exchange.record, exchange.refusal);
+    // By the next tick all requests of the same read have been begun, and the next bytes of the sender may be no HTTP.
+    process.nextTick(() => {
+      exchange.isAnswerable = true;
+      if (exchange.refusal !== null) answers.refuse(reply, exchange.record, exchange.refusal);
+    });
+    if (exchange.refusal !== null) return endConnection(request.raw.socket, exchange.record);
     // The bytes are kept whatever they are called: a type Fastify cannot read must not cost an authentic delivery.
-    request.raw.headers['content-type'] = 'application/octet-stream';
+    request.raw.headers['content-type'] = bytesType;
+    // Fastify begins to read in the same turn, so that listening here as well takes no byte away from it.
+    if (!exchange.record.isProven)
+      request.raw.on('data', (chunk: Uint8Array) => exchange.place?.received(chunk.byteLength));
     done();
   });
 
-  // Fastify begins to read in the same turn, so that listening here as well takes no byte away from it.
-  app.addHook('preParsing', (request, _reply, payload, done) => {
-    const { place } = exchangeOf(request);
-    payload.on('data', (chunk: Uint8Array) => place?.received(chunk.byteLength));
-    done(null, payload);
-  });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser(bytesType, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   app.post(options.rules.webhookPath, (request, reply) =>
     answerWhole(options, { request, reply, exchange: exchangeOf(request) }),
@@ -81,8 +76,12 @@ export async function registerDeliveries(
     const { record } = exchangeOf(request);
     const refusal = refusalOf(error);
     if (refusal === 'NOT_DURABLE') record.error = error;
-    return refuse(reply, record, refusal);
+    answers.refuse(reply, record, refusal);
   });
+}
+
+function exchangeOf(request: FastifyRequest): Exchange {
+  return request.exchange ?? newExchange(beginRecord(request.ip));
 }
 
 function newExchange(record: DeliveryRecord): Exchange {
@@ -97,7 +96,7 @@ interface Handling {
 
 /** False when there is none. Whoever has one may have to give it up again until its body is whole. */
 function takePlace(options: DeliveryRoutesOptions, { request, reply, exchange }: Handling): boolean {
-  const { inFlight, metrics } = options;
+  const { inFlight, metrics, answers } = options;
   const { socket } = request.raw;
   const { record } = exchange;
   const giveWay = (): void => {
@@ -105,7 +104,7 @@ function takePlace(options: DeliveryRoutesOptions, { request, reply, exchange }:
     record.overload = 'GAVE_WAY';
     endConnection(socket, record);
     metrics.inFlight.set(inFlight.count());
-    if (exchange.isAnswerable) refuse(reply, record, 'OVERLOADED');
+    if (exchange.isAnswerable) answers.refuse(reply, record, 'OVERLOADED');
   };
   const place = inFlight.enter({ connection: socket, isProven: record.isProven, giveWay });
   if (typeof place === 'string') {
@@ -123,12 +122,12 @@ function takePlace(options: DeliveryRoutesOptions, { request, reply, exchange }:
 
 /** With the whole body here. */
 async function answerWhole(
-  { rules, listener, inFlight }: DeliveryRoutesOptions,
+  { rules, listener, inFlight, answers }: DeliveryRoutesOptions,
   { request, reply, exchange }: Handling,
-): Promise<FastifyReply> {
+): Promise<void> {
   const { record, place } = exchange;
   const { socket } = request.raw;
-  if (isBehindTheEnd(socket, record)) return reply.hijack();
+  if (isBehindTheEnd(socket, record)) return void reply.hijack();
   place?.keep();
   const whole = {
     request,
@@ -147,5 +146,5 @@ async function answerWhole(
   if (endsIt) endConnection(socket, record);
   record.outcome = refusal ?? (await keepDelivery(rules, whole));
   const close = endsIt || listener.mustClose(socket) || (record.outcome !== 'accepted' && !record.isProven);
-  return answer(reply, { record, outcome: record.outcome, close });
+  answers.answer(reply, { record, outcome: record.outcome, close });
 }

@@ -87,11 +87,11 @@ export function createWatcher(options: WatcherOptions): Watcher {
   return {
     async lookUp() {
       const failed = await noteStates();
-      let allReleased = true;
-      for (const entry of ledger.inPhase('stored')) allReleased = (await release(entry)) && allReleased;
+      // All at once, so that they leave the journal in one transaction.
+      const released = await Promise.all(ledger.inPhase('stored').map(release));
       // Last and all at once: a batch that fails holds no other back, and together they take one deadline.
       await Promise.all((failed ?? []).map(putBack));
-      return failed !== null && allReleased;
+      return failed !== null && !released.includes(false);
     },
   };
 }

@@ -52,6 +52,10 @@ const repeatLimitMs = 5_000;
 const idleMs = 5_000;
 const wrongInstallationPauseMs = 5_000;
 const flushLookMs = 20;
+/** From one batch to the next: many small ones cost the receiver more than all else. */
+const addPaceMs = 20;
+/** From one look to the next. Rows that leave together take one commit, and an answer waits for every commit. */
+const lookPaceMs = 100;
 
 export function startForwarder(options: ForwarderOptions): Forwarder {
   const { journal, queue, maxOutstanding = defaultMaxOutstanding, pollMs = defaultPollMs } = options;
@@ -72,13 +76,30 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
 
   const pause = createPause(clock, closing.signal);
   const { signal } = closing;
+  /** ACK_AFTER=stored: from the first one on, an answer to Lean may wait for any batch. */
+  let answersWait = false;
+  const pace = (ms: number) => (answersWait ? Promise.resolve() : pause(ms));
   const loops = Promise.all([
-    keepAdding({ adder, guard, health, addBell, lookBell, random, pause, onEvent, signal }),
-    keepLooking({ watcher, ledger, lookBell, pollMs, pause, signal }),
+    keepAdding({
+      adder,
+      guard,
+      health,
+      addBell,
+      lookBell,
+      random,
+      pause,
+      pace: () => pace(addPaceMs),
+      onEvent,
+      signal,
+    }),
+    keepLooking({ watcher, ledger, lookBell, pollMs, pause, pace: () => pace(lookPaceMs), signal }),
   ]);
   return {
     outstanding: () => ledger.size(),
-    whenStored: (sequence, deadlineMs) => ledger.whenStored(sequence, deadlineMs),
+    whenStored(sequence, deadlineMs) {
+      answersWait = true;
+      return ledger.whenStored(sequence, deadlineMs);
+    },
     async flush(deadlineMs) {
       const endsAt = clock.nowMs() + deadlineMs;
       while (journal.stats().rows > 0 && clock.nowMs() < endsAt) await pauseFor(clock, flushLookMs);
@@ -107,6 +128,8 @@ interface AddLoop {
   readonly lookBell: Wake;
   readonly random: () => number;
   readonly pause: Pause;
+  /** Keeps what is worth doing from being done too often. */
+  readonly pace: () => Promise<void>;
   readonly onEvent: ForwarderListener;
   readonly signal: AbortSignal;
 }
@@ -119,6 +142,7 @@ async function keepAdding({
   lookBell,
   random,
   pause,
+  pace,
   onEvent,
   signal,
 }: AddLoop): Promise<void> {
@@ -129,8 +153,10 @@ async function keepAdding({
       if (!openIsKnown) await adder.takeOpen();
       openIsKnown = true;
       if (!(await guard.allows())) await pause(wrongInstallationPauseMs);
-      else if (await adder.addNext()) lookBell.ring();
-      else await addBell.wait(idleMs);
+      else if (await adder.addNext()) {
+        lookBell.ring();
+        await pace();
+      } else await addBell.wait(idleMs);
       times = 0;
     } catch (error) {
       if (health.failed(error, 'adding') === 'queue') {
@@ -150,15 +176,26 @@ interface LookLoop {
   readonly lookBell: Wake;
   readonly pollMs: number;
   readonly pause: Pause;
+  /** Keeps what is worth doing from being done too often. */
+  readonly pace: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
-async function keepLooking({ watcher, ledger, lookBell, pollMs, pause, signal }: LookLoop): Promise<void> {
+async function keepLooking({
+  watcher,
+  ledger,
+  lookBell,
+  pollMs,
+  pause,
+  pace,
+  signal,
+}: LookLoop): Promise<void> {
   const nextLookMs = () => (ledger.isAwaited() ? Math.min(awaitedPollMs, pollMs) : pollMs);
   while (!signal.aborted) {
     await lookBell.wait(nextLookMs());
     // Bells ring on while something is wrong; looking again at each of them would help nobody.
     if (!(await watcher.lookUp())) await pause(nextLookMs());
+    else await pace();
   }
 }
 

@@ -38,7 +38,10 @@ export interface InFlight {
   count(): number;
 }
 
-interface Held extends InFlightRequest {
+interface Held {
+  readonly request: InFlightRequest;
+  /** All of its connection. */
+  readonly others: Set<Held>;
   bytes: number;
 }
 
@@ -50,19 +53,21 @@ export function createInFlight(limits: InFlightLimits): InFlight {
   const byConnection = new WeakMap<object, Set<Held>>();
 
   function requestsOn(connection: object): Set<Held> {
-    const known = byConnection.get(connection) ?? new Set<Held>();
-    byConnection.set(connection, known);
-    return known;
+    const known = byConnection.get(connection);
+    if (known !== undefined) return known;
+    const requests = new Set<Held>();
+    byConnection.set(connection, requests);
+    return requests;
   }
 
-  function hold(request: Held): void {
-    if (yielding.delete(request)) yieldingBytes -= request.bytes;
+  function hold(one: Held): void {
+    if (yielding.delete(one)) yieldingBytes -= one.bytes;
   }
 
-  function leave(request: Held): void {
-    hold(request);
-    held.delete(request);
-    requestsOn(request.connection).delete(request);
+  function leave(one: Held): void {
+    hold(one);
+    held.delete(one);
+    one.others.delete(one);
   }
 
   /** False when nobody may give way. */
@@ -70,37 +75,37 @@ export function createInFlight(limits: InFlightLimits): InFlight {
     const [oldest] = yielding;
     if (oldest === undefined) return false;
     leave(oldest);
-    oldest.giveWay();
+    oldest.request.giveWay();
     return true;
   }
 
-  function placeOf(request: Held): Place {
+  function placeOf(one: Held): Place {
     return {
       received(bytes) {
-        if (!yielding.has(request)) return;
-        request.bytes += bytes;
+        if (!yielding.has(one)) return;
+        one.bytes += bytes;
         yieldingBytes += bytes;
         while (yieldingBytes > limits.unprovenBytes) pushOutOldest();
       },
-      keep: () => hold(request),
-      leave: () => leave(request),
+      keep: () => hold(one),
+      leave: () => leave(one),
     };
   }
 
   return {
-    enter(newcomer) {
-      const { connection, isProven } = newcomer;
+    enter(request) {
+      const { connection, isProven } = request;
       const others = requestsOn(connection);
       if (!isProven && others.size >= limits.unprovenPerConnection) return 'PIPELINED';
       if (held.size >= limits.places && !pushOutOldest()) return 'NO_PLACE_LEFT';
-      const request: Held = { ...newcomer, bytes: 0 };
-      held.add(request);
-      others.add(request);
-      if (!isProven) yielding.add(request);
-      return placeOf(request);
+      const one: Held = { request, others, bytes: 0 };
+      held.add(one);
+      others.add(one);
+      if (!isProven) yielding.add(one);
+      return placeOf(one);
     },
     prove(connection) {
-      for (const request of requestsOn(connection)) hold(request);
+      if (yielding.size > 0) for (const one of requestsOn(connection)) hold(one);
     },
     count: () => held.size,
   };

@@ -16,21 +16,36 @@ export interface OpenRequestsOptions {
 }
 
 export function trackRequests(server: http.Server, { exchangeTimeoutMs }: OpenRequestsOptions): OpenRequests {
-  const open = new Set<ServerResponse>();
+  /** In order of arrival, so that the first is the first to be late. */
+  const open = new Map<ServerResponse, { readonly socket: Socket; readonly lateMs: number }>();
   const bySocket = new WeakMap<Socket, Set<ServerResponse>>();
   const waiting: (() => void)[] = [];
+  let timer: NodeJS.Timeout | null = null;
 
   server.on('request', ({ socket }, response) => {
-    open.add(response);
-    answersOn(socket).add(response);
-    const timer = setTimeout(() => socket.destroy(), exchangeTimeoutMs).unref();
+    open.set(response, { socket, lateMs: performance.now() + exchangeTimeoutMs });
+    // One for all of them: a timer for each would be set and taken back a thousand times before one ran out.
+    if (timer === null) cutAfter(exchangeTimeoutMs);
+    const answers = answersOn(socket).add(response);
     response.once('close', () => {
-      clearTimeout(timer);
-      answersOn(socket).delete(response);
+      answers.delete(response);
       open.delete(response);
       if (open.size === 0) for (const resolve of waiting.splice(0)) resolve();
     });
   });
+
+  function cutAfter(ms: number): void {
+    timer = setTimeout(cutLate, ms).unref();
+  }
+
+  function cutLate(): void {
+    timer = null;
+    for (const { socket, lateMs } of open.values()) {
+      const leftMs = lateMs - performance.now();
+      if (leftMs > 0) return cutAfter(leftMs);
+      socket.destroy();
+    }
+  }
 
   function answersOn(socket: Socket): Set<ServerResponse> {
     const known = bySocket.get(socket);

@@ -15,7 +15,8 @@ import {
 } from '../tls/presented-certificate.ts';
 import type { TlsMaterial } from '../tls/tls-server.ts';
 import type { AcceptanceRules } from './accept-delivery.ts';
-import { isBehindTheEnd, refuse } from './answers.ts';
+import { securityHeaders } from './answer-headers.ts';
+import { createAnswers, isBehindTheEnd } from './answers.ts';
 import { createConnectionErrors, type ConnectionErrors } from './connection-errors.ts';
 import { beginRecord, createDeliveryReport, type DeliveryReport } from './delivery-record.ts';
 import { registerDeliveries, type Tracking } from './delivery-routes.ts';
@@ -64,6 +65,7 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
   const report = createDeliveryReport({ logger, metrics });
   const track = createTracking({ errors, report, sourceOf: (socket) => listener?.sourceOf(socket) });
   const inFlight = createInFlight(inFlightLimits(options));
+  const answers = createAnswers(await securityHeaders());
   const app = Fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes,
@@ -71,7 +73,7 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
     clientErrorHandler: errors.answer,
     // An address that cannot be decoded is not ours. Fastify's own answer would quote it.
     frameworkErrors: (_error, { raw: request }, reply) =>
-      refuse(reply, track({ request, response: reply.raw }), 'NOT_FOUND'),
+      answers.refuse(reply, track({ request, response: reply.raw }), 'NOT_FOUND'),
     serverFactory(handle) {
       const listener = createListener({
         tls: tlsOf(options.material),
@@ -96,7 +98,7 @@ export async function createReceiverServer(options: ReceiverServerOptions): Prom
   const [listener] = listeners;
   if (listener === undefined) throw new TypeError('Fastify made no server');
   const rules = { ...options, peers, now };
-  await registerDeliveries(app, { rules, listener, inFlight, track, metrics });
+  registerDeliveries(app, { rules, listener, inFlight, track, answers, metrics });
   await app.ready();
   return {
     listen: (address) => listener.listen(address),

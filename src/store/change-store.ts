@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { checkedVersion, type ChangeName, type DetailsOf } from '../core/change-schemas.ts';
 import { tryLock } from './advisory-lock.ts';
 import type { Database, Executor } from './database.ts';
+import { gathered } from './gathered.ts';
 
 interface ChangeOf<Name extends ChangeName> {
   readonly change: Name;
@@ -26,12 +27,21 @@ const changesPerStatement = 1_000;
  * the details of one are not as its schema has them.
  */
 export async function appendChanges(executor: Executor, changes: readonly NewChange[]): Promise<void> {
+  // Each caller's own are looked at before any others are written with them.
   const rows = changes.map(toRow);
+  if (rows.length > 0) await insertTogether(executor, rows);
+}
+
+const insertTogether = gathered(async (executor: Executor, all: readonly (readonly ChangeRow[])[]) => {
+  const rows = all.flat();
   for (let from = 0; from < rows.length; from += changesPerStatement) {
     const chunk = rows.slice(from, from + changesPerStatement);
     await executor.insertInto('changes').values(chunk).execute();
   }
-}
+  return all.map(() => undefined);
+});
+
+type ChangeRow = ReturnType<typeof toRow>;
 
 function toRow({ change, entityId, customerId, accountId = null, eventKey = null, details }: NewChange) {
   return {

@@ -2,6 +2,7 @@
 // the order is always: entity, then steps, then results, and no two transactions wait for each other.
 import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
+import { gathered } from './gathered.ts';
 
 /** What is known of whoever is locked. */
 export interface LockedEntity {
@@ -27,32 +28,38 @@ export async function lockEntity(
   transaction: Executor,
   entityId: string,
 ): Promise<LockedEntity | null> {
-  await sql`
-    select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:${entityId}`}, 0))
-  `.execute(transaction);
-  const row = await transaction
-    .selectFrom('entities')
-    .select(['state', 'state_reason as reason', 'state_event_ns as stateNs'])
-    .where('entity_id', '=', entityId)
-    .forUpdate()
-    .executeTakeFirst();
-  return row ?? null;
+  return lockTogether(transaction, { database, entityId });
 }
 
-/** The same of several, for the one transaction at a time that needs so many: everybody else holds one alone. */
+interface Wanted {
+  readonly database: Database;
+  readonly entityId: string;
+}
+
+const lockTogether = gathered(async (transaction: Executor, wanted: readonly Wanted[]) => {
+  const locked = new Map<string, LockedEntity>();
+  for (const [database, entityIds] of Map.groupBy(wanted, (one) => one.database)) {
+    const ids = [...new Set(entityIds.map(({ entityId }) => entityId))];
+    for (const { entityId, ...row } of await lockEntities(database, transaction, ids))
+      locked.set(entityId, row);
+  }
+  return wanted.map(({ entityId }) => locked.get(entityId) ?? null);
+});
+
+/** The same of several, always in the order of their ids: so no two transactions that need many wait for each other. */
 export async function lockEntities(
   database: Database,
   transaction: Executor,
   entityIds: readonly string[],
-): Promise<void> {
-  if (entityIds.length === 0) return;
+): Promise<(LockedEntity & { readonly entityId: string })[]> {
+  if (entityIds.length === 0) return [];
   await sql`
     select pg_advisory_xact_lock(hashtextextended(${`lean-entity:${database.schema}:`} || entity_id, 0))
     from (select unnest(${entityIds}::text[]) as entity_id order by 1) as listed
   `.execute(transaction);
-  await transaction
+  return transaction
     .selectFrom('entities')
-    .select('entity_id')
+    .select(['entity_id as entityId', 'state', 'state_reason as reason', 'state_event_ns as stateNs'])
     .where('entity_id', 'in', entityIds)
     .orderBy('entity_id')
     .forUpdate()

@@ -2,6 +2,7 @@
 // gave its value, the greatest by (time, key) holds, and null gives nothing: so any order ends in the same row.
 import { sql, type RawBuilder } from 'kysely';
 import type { Database, Executor } from './database.ts';
+import { gathered } from './gathered.ts';
 
 /** Where something stands in time. Without a time it comes before everything that has one. */
 export interface FactOrder {
@@ -41,13 +42,71 @@ export interface AppliedFacts {
   readonly stateWritten: boolean;
 }
 
+interface SaidFacts {
+  readonly facts: EntityFacts;
+  readonly order: FactOrder;
+}
+
 /** Applies what an event or a reply of Lean says of one entity, in one statement. */
 export async function applyEntityFacts(
   database: Database,
   executor: Executor,
-  { facts, order }: { readonly facts: EntityFacts; readonly order: FactOrder },
+  said: SaidFacts,
 ): Promise<AppliedFacts> {
-  const values = {
+  return applyTogether(executor, { ...said, database });
+}
+
+/** Of several entities; of one twice it would be refused, and nobody says two things of one at a time. */
+const applyTogether = gathered(
+  async (executor: Executor, all: readonly (SaidFacts & { readonly database: Database })[]) => {
+    const applied = new Map<string, AppliedRow>();
+    for (const [database, said] of Map.groupBy(all, (one) => one.database)) {
+      for (const row of await upsertFacts(database, executor, said)) applied.set(row.entityId, row);
+    }
+    return all.map(({ facts, order }): AppliedFacts => {
+      const row = applied.get(facts.entityId);
+      if (row === undefined) throw new Error('an upsert of an entity gave no row');
+      const { inserted, state, stateOrder } = row;
+      const isGiven = facts.state !== null && facts.state !== undefined;
+      return { inserted, state, stateWritten: isGiven && stateOrder === orderText(order) };
+    });
+  },
+);
+
+interface AppliedRow extends Pick<AppliedFacts, 'inserted' | 'state'> {
+  readonly entityId: string;
+  /** Of the event or reply that gave the state. */
+  readonly stateOrder: string | null;
+}
+
+async function upsertFacts(
+  database: Database,
+  executor: Executor,
+  said: readonly SaidFacts[],
+): Promise<AppliedRow[]> {
+  const values = said.map(valuesOf);
+  const names = Object.keys(values[0] ?? {}).filter((name) => name !== 'permissions');
+  const { rows } = await sql<AppliedRow>`
+    insert into ${database.table('entities')} as entity (${sql.join(names.map((name) => sql.ref(name)))}, permissions)
+    select ${sql.join(names.map((name) => sql.ref(name)))}, ${permissionsFrom('fact.permissions')}
+    from json_to_recordset(${JSON.stringify(values)}::json) as fact (
+      entity_id text, customer_id text, app_user_id text, bank_identifier text, bank_name text, reconnect_id text,
+      reconnect_expires_at timestamptz, state text, state_reason text, last_event_ns bigint, last_event_key text, profile_event_ns bigint,
+      profile_event_key text, state_event_ns bigint, field_orders jsonb, permissions json
+    )
+    on conflict (entity_id) do update set
+      ${sql.join(registers.flatMap(({ register, columns }) => columns.map((column) => newest(register, column))))},
+      ${sql.join([...latestPair('last_event_ns', 'last_event_key'), ...latestPair('profile_event_ns', 'profile_event_key')])},
+      field_orders = ${mergedOrders()},
+      updated_at = now()
+    returning entity.entity_id as "entityId", entity.xmax = 0 as inserted, entity.state,
+      entity.field_orders ->> 'state' as "stateOrder"
+  `.execute(executor);
+  return rows;
+}
+
+function valuesOf({ facts, order }: SaidFacts) {
+  return {
     entity_id: facts.entityId,
     customer_id: facts.customerId ?? null,
     app_user_id: facts.appUserId ?? null,
@@ -60,27 +119,8 @@ export async function applyEntityFacts(
     ...eventOrders(facts, order),
     state_event_ns: facts.state ? (order.ns?.toString() ?? null) : null,
     field_orders: fieldOrders(facts, order),
+    permissions: facts.permissions ?? null,
   };
-  const names = Object.keys(values);
-  const { rows } = await sql<AppliedFacts>`
-    insert into ${database.table('entities')} as entity (${sql.join(names.map((name) => sql.ref(name)))}, permissions)
-    select ${sql.join(names.map((name) => sql.ref(name)))}, ${permissionsFrom('fact.permissions')}
-    from json_to_record(${JSON.stringify({ ...values, permissions: facts.permissions ?? null })}::json) as fact (
-      entity_id text, customer_id text, app_user_id text, bank_identifier text, bank_name text, reconnect_id text,
-      reconnect_expires_at timestamptz, state text, state_reason text, last_event_ns bigint, last_event_key text, profile_event_ns bigint,
-      profile_event_key text, state_event_ns bigint, field_orders jsonb, permissions json
-    )
-    on conflict (entity_id) do update set
-      ${sql.join(registers.flatMap(({ register, columns }) => columns.map((column) => newest(register, column))))},
-      ${sql.join([...latestPair('last_event_ns', 'last_event_key'), ...latestPair('profile_event_ns', 'profile_event_key')])},
-      field_orders = ${mergedOrders()},
-      updated_at = now()
-    returning entity.xmax = 0 as inserted, entity.state,
-      ${facts.state ? sql`entity.field_orders ->> 'state' = ${orderText(order)}` : sql`false`} as "stateWritten"
-  `.execute(executor);
-  const row = rows[0];
-  if (row === undefined) throw new Error('an upsert of an entity gave no row');
-  return row;
 }
 
 export async function entityExists(executor: Executor, entityId: string): Promise<boolean> {

@@ -144,7 +144,12 @@ async function recordWho(
       .select('results_id')
       .where((build) =>
         build.or([
-          build.and([build('customer_id', '=', customerId), build('entity_id', 'is', null)]),
+          build.and([
+            build('customer_id', '=', customerId),
+            build('entity_id', 'is', null),
+            // As with the rows themselves: what came with a new connection is let in.
+            ...(anew.heardAt === null ? [] : [build('created_at', '<', anew.heardAt)]),
+          ]),
           ...(entityIds.length > 0 ? [build('entity_id', 'in', entityIds)] : []),
         ]),
       )

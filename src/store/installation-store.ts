@@ -94,6 +94,24 @@ export async function refuseAnothers(database: Database, facts: InstallationFact
   }
 }
 
+export interface InstallationUse {
+  readonly installationId: string;
+  /** Whether a delivery ever came as far as into this database, and is still kept. */
+  readonly hasEvents: boolean;
+}
+
+/** Null on a database that was never stamped. */
+export async function readInstallationUse(database: Database): Promise<InstallationUse | null> {
+  const row = await database.db.selectFrom('installation').select('installation_id').executeTakeFirst();
+  if (row === undefined) return null;
+  const event = await database.db
+    .selectFrom('webhook_events')
+    .select('event_key')
+    .limit(1)
+    .executeTakeFirst();
+  return { installationId: row.installation_id, hasEvents: event !== undefined };
+}
+
 interface Stamp {
   readonly environment: string;
   readonly region: string;

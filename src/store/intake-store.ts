@@ -9,6 +9,7 @@ import { judgeArrivals } from './arrival-rules.ts';
 import { appendChanges } from './change-store.ts';
 import { databaseFailure } from './database-failures.ts';
 import type { Database, TablesTransaction } from './database.ts';
+import { isOpen } from './event-store.ts';
 import {
   asConflicts,
   groupDeliveries,
@@ -108,7 +109,7 @@ async function openAmong(transaction: TablesTransaction, keys: readonly string[]
     .selectFrom('webhook_events')
     .select(['event_key', 'replay_count'])
     .where('event_key', 'in', keys)
-    .where('concluded_at', 'is', null)
+    .where(isOpen)
     .execute();
   return rows.map((row) => ({ eventKey: row.event_key, replayCount: row.replay_count }));
 }

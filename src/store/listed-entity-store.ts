@@ -1,9 +1,10 @@
 // What is known of the entities on a page of Lean's list, and which of them belong to somebody who was erased.
 import { sql } from 'kysely';
-import type { Database, TablesTransaction } from './database.ts';
+import type { Database, Executor, TablesTransaction } from './database.ts';
 import { lockEntities } from './entity-lock.ts';
 import { replyNsOf } from './entity-store.ts';
 import { findErased, holdOffErasures, readDigestInUse } from './erasure-store.ts';
+import { gathered } from './gathered.ts';
 
 export interface ListedConnection {
   readonly entityId: string;
@@ -60,7 +61,24 @@ export async function judgeListedEntities(
 
 /** Those that we have, by id. */
 export async function readKnownEntities(
-  transaction: TablesTransaction,
+  transaction: Executor,
+  entityIds: readonly string[],
+): Promise<ReadonlyMap<string, KnownEntity>> {
+  return readTogether(transaction, entityIds);
+}
+
+const readTogether = gathered(async (transaction: Executor, wanted: readonly (readonly string[])[]) => {
+  const known = await readEntities(transaction, [...new Set(wanted.flat())]);
+  return wanted.map((entityIds) => new Map(entityIds.flatMap((id) => entryOf(known, id))));
+});
+
+function entryOf(known: ReadonlyMap<string, KnownEntity>, entityId: string): [string, KnownEntity][] {
+  const entity = known.get(entityId);
+  return entity === undefined ? [] : [[entityId, entity]];
+}
+
+async function readEntities(
+  transaction: Executor,
   entityIds: readonly string[],
 ): Promise<ReadonlyMap<string, KnownEntity>> {
   const rows = await transaction

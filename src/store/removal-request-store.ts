@@ -33,19 +33,24 @@ export async function dropOpenRequests(
 
 /**
  * Whether Lean has told of a connection dated after that. Also by an event that no worker has come to yet: it is not here.
- * One that was here by then is none, whatever its date: Lean's clock may run ahead of ours.
+ * One that was here by then is none, whatever its date: Lean's clock may run ahead of ours. `undecided`: only by events of
+ * which nobody knows yet whether they are meant for us.
  */
-export async function isConnectedSince(
+export async function connectedSince(
   executor: Executor,
   {
     entityId,
     sinceNs,
     types,
   }: { readonly entityId: string; readonly sinceNs: bigint; readonly types: readonly string[] },
-): Promise<boolean> {
+): Promise<'yes' | 'no' | 'undecided'> {
   const row = await executor
     .selectFrom('webhook_events')
-    .select('event_key')
+    .select(
+      sql<boolean>`state = 'processed' or proof = 'signature' or ownership_proven_at is not null`.as(
+        'isOurs',
+      ),
+    )
     .where('entity_id', '=', entityId)
     .where('type', 'in', types)
     .where('occurred_at_ns', '>', sinceNs)
@@ -55,9 +60,11 @@ export async function isConnectedSince(
         build('concluded_at', 'is', null),
       ]),
     )
+    .orderBy('isOurs', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return row !== undefined;
+  if (row === undefined) return 'no';
+  return row.isOurs ? 'yes' : 'undecided';
 }
 
 /** When the application last said that the entity is removed, in nanoseconds since 1970; null where that was long ago. */

@@ -42,25 +42,42 @@ export async function concludeRequest(
     .execute();
 }
 
-/** What could not be carried out is due again later; until then others have their turn. */
+export interface PostponeRequest {
+  readonly requestId: string;
+  readonly againInMs: number;
+  readonly failureCode: string;
+  /** Lean was not asked this time: what nobody knows of an earlier call stays unknown, and the call counts. */
+  readonly isUntried?: boolean;
+}
+
+/**
+ * What could not be carried out is due again later; until then others have their turn. One that an application holds,
+ * having just joined it, is left as it is: nobody waits for it.
+ */
 export async function postponeRequest(
   executor: Executor,
-  {
-    requestId,
-    againInMs,
-    failureCode,
-  }: { readonly requestId: string; readonly againInMs: number; readonly failureCode: string },
+  { requestId, againInMs, failureCode, isUntried = false }: PostponeRequest,
 ): Promise<void> {
+  const unlessUnknown = sql<
+    string | null
+  >`case when asked_at is null or failure_code is not null then ${failureCode}::text end`;
   await executor
     .updateTable('requests')
     .set({
       state: 'running',
       due_at: sql`now() + make_interval(secs => ${againInMs / 1000})`,
       attempts: sql`attempts + 1`,
-      failure_code: failureCode,
+      failure_code: isUntried ? unlessUnknown : failureCode,
       updated_at: sql`now()`,
     })
-    .where('request_id', '=', requestId)
-    .where('concluded_at', 'is', null)
+    .where('request_id', 'in', (build) =>
+      build
+        .selectFrom('requests')
+        .select('request_id')
+        .where('request_id', '=', requestId)
+        .where('concluded_at', 'is', null)
+        .forUpdate()
+        .skipLocked(),
+    )
     .execute();
 }

@@ -128,11 +128,25 @@ export async function lockStep(
 
 export type StepEnd = Awaited<ReturnType<typeof readStepEnds>>[number];
 
-/** Every step of a run with what it came to, in the order in which they were last written. */
+/**
+ * Every step of a run with what it came to, in the order in which they were last written; none while one of them is
+ * open, since a long history has thousands.
+ */
 export async function readStepEnds(executor: Executor, syncId: string) {
   return executor
     .selectFrom('sync_steps')
     .where('sync_id', '=', syncId)
+    .where((build) =>
+      build.not(
+        build.exists(
+          build
+            .selectFrom('sync_steps as open')
+            .select('open.step_key')
+            .where('open.sync_id', '=', syncId)
+            .where('open.state', 'in', ['open', 'pending']),
+        ),
+      ),
+    )
     .select(['kind', 'state', 'account_id as accountId', 'failure_code as failureCode', 'pass'])
     .select(['expected_refreshed_at as refreshedAt', 'list_from as listFrom'])
     .orderBy('updated_at')

@@ -26,9 +26,10 @@ export function createChainCache(options: ChainCacheOptions = {}): ChainCache {
   const { acceptedLimit = 32, refusedLimit = 256, judge = verifyClientChain } = options;
   const accepted = createRecentMap(acceptedLimit);
   const refused = createRecentMap(refusedLimit);
+  const keyOf = createKeyMemory();
   return {
     judge(question) {
-      const key = questionKey(question);
+      const key = keyOf(question);
       const nowMs = question.now.getTime();
       const remembered = accepted.get(key, nowMs) ?? refused.get(key, nowMs);
       if (remembered) return remembered;
@@ -45,6 +46,32 @@ function rememberUntilMs(verdict: ChainVerdict, nowMs: number): number {
   if (verdict.verdict === 'reject') return nowMs + refusedForMs;
   const { validUntil, crlsCurrentUntil } = verdict.chain;
   return Math.min(nowMs + acceptedForMs, validUntil.getTime(), crlsCurrentUntil?.getTime() ?? Infinity);
+}
+
+/**
+ * The same buffers are asked about with every request of a connection, and nobody writes into a certificate that was
+ * read: hashed once, they have their key. Any other part that changed asks for a new one.
+ */
+function createKeyMemory(): (question: ChainQuestion) => string {
+  const known = new WeakMap<Uint8Array, { readonly question: ChainQuestion; readonly key: string }>();
+  return (question) => {
+    const last = known.get(question.leafDer);
+    if (last !== undefined && isSameQuestion(last.question, question)) return last.key;
+    const key = questionKey(question);
+    known.set(question.leafDer, { question, key });
+    return key;
+  };
+}
+
+/** At another time perhaps. */
+function isSameQuestion(one: ChainQuestion, other: ChainQuestion): boolean {
+  return (
+    one.leafDer === other.leafDer &&
+    one.intermediatesDer === other.intermediatesDer &&
+    one.anchors === other.anchors &&
+    one.crls === other.crls &&
+    one.policy === other.policy
+  );
 }
 
 /**

@@ -23,13 +23,25 @@ export interface PeerReader {
 }
 
 export function createPeerReader({ source, pins, policy, trust, chains }: PeerReaderOptions): PeerReader {
+  const factsByCertificate = new WeakMap<Presented, PeerFacts>();
+
+  /** Of one connection they stay the same. */
+  function factsOf(presented: Presented): PeerFacts {
+    const known = factsByCertificate.get(presented);
+    if (known !== undefined) return known;
+    const facts = readFacts(presented, pins);
+    factsByCertificate.set(presented, facts);
+    return facts;
+  }
+
   return {
     read(caller, now) {
       const inForce = trust();
       if (inForce === null) return { kind: 'absent' };
       const presentation = source(caller);
       if (presentation.kind !== 'presented') return presentation;
-      const { leafDer, intermediatesDer, identity } = presentation.presented;
+      const { leafDer, intermediatesDer } = presentation.presented;
+      const { isPinned, ...facts } = factsOf(presentation.presented);
       const { anchors, crls } = inForce;
       const chain = chains.judge({
         leafDer,
@@ -40,24 +52,30 @@ export function createPeerReader({ source, pins, policy, trust, chains }: PeerRe
         policy,
       });
       const peer = {
-        ...factsOf(presentation.presented),
+        ...facts,
         chain,
         isVerifiedByTls: policy.purpose === 'serverAuth' ? null : verdictOfTls(caller),
         // Of a certificate that does not verify no name or key is believed.
-        isLean: chain.verdict === 'accept' && matchesLeafPin(identity, pins),
+        isLean: chain.verdict === 'accept' && isPinned,
       };
       return { kind: 'presented', peer };
     },
   };
 }
 
-function factsOf({
-  sha256,
-  leafDer,
-  identity,
-}: Presented): Pick<PeerCertificate, 'sha256' | 'leafDer' | 'names' | 'keyPin'> {
+interface PeerFacts extends Pick<PeerCertificate, 'sha256' | 'leafDer' | 'names' | 'keyPin'> {
+  readonly isPinned: boolean;
+}
+
+function readFacts({ sha256, leafDer, identity }: Presented, pins: readonly LeafPin[]): PeerFacts {
   const keyPin = identity === null ? '' : `sha256/${identity.spkiSha256}`;
-  return { sha256, leafDer, names: printLeafNames(identity), keyPin };
+  return {
+    sha256,
+    leafDer,
+    names: printLeafNames(identity),
+    keyPin,
+    isPinned: matchesLeafPin(identity, pins),
+  };
 }
 
 /** A proxy's handshake is not ours: without TLS here there is no verdict. */

@@ -1,6 +1,6 @@
 // What a caller presented, off the socket or out of the header a proxy forwards it in, read once and remembered.
 // Never says whether it is any good, and never believes a header of anybody but a trusted proxy.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import {
@@ -43,10 +43,21 @@ const maxPresented = 12;
 /** Off the TLS connection; every forwarding header is ignored. */
 export function createSocketSource(): PresentationSource {
   const bySocket = new WeakMap<Socket, Presentation>();
+  const byDigests = new Map<string, Presentation>();
+
+  /** Read once, however many connections it comes over: taking it apart costs as much as the rest of a request. */
+  function recall(reading: ForwardedReading): Presentation {
+    if (reading.kind !== 'presented') return reading;
+    const digests = [reading.leafDer, ...reading.intermediatesDer].map(sha256Hex).join();
+    const presentation = byDigests.get(digests) ?? describe(reading);
+    rememberRecent(byDigests, digests, presentation);
+    return presentation;
+  }
+
   return ({ socket }) => {
     const known = bySocket.get(socket);
     if (known) return known;
-    const reading = socket instanceof TLSSocket ? readSocket(socket) : absent;
+    const reading = socket instanceof TLSSocket ? recall(readSocket(socket)) : absent;
     if (reading.kind === 'presented') bySocket.set(socket, reading);
     return reading;
   };
@@ -58,8 +69,8 @@ export interface ForwardedSourceOptions {
   readonly proxies: TrustedNetworks;
 }
 
-/** Different texts remembered; a proxy sends one per certificate, and Lean has one or two at a time. */
-const rememberedTexts = 64;
+/** Of different certificates, as their bytes or as a proxy's text. Lean has one or two at a time. */
+const rememberedAtOnce = 64;
 
 /** Out of the header lines of one format; every other scheme's header is ignored. */
 export function createForwardedSource({ format, proxies }: ForwardedSourceOptions): PresentationSource {
@@ -89,14 +100,14 @@ function linesOf(rawHeaders: readonly string[], names: ReadonlySet<string | unde
   return lines;
 }
 
-function rememberRecent(entries: Map<string, Presentation>, text: string, reading: Presentation): void {
-  entries.delete(text);
+function rememberRecent(entries: Map<string, Presentation>, key: string, reading: Presentation): void {
+  entries.delete(key);
   const oldest = entries.keys().next();
-  if (entries.size >= rememberedTexts && !oldest.done) entries.delete(oldest.value);
-  entries.set(text, reading);
+  if (entries.size >= rememberedAtOnce && !oldest.done) entries.delete(oldest.value);
+  entries.set(key, reading);
 }
 
-function readSocket(socket: TLSSocket): Presentation {
+function readSocket(socket: TLSSocket): ForwardedReading {
   const leaf = socket.getPeerX509Certificate();
   if (leaf === undefined) return absent;
   const intermediatesDer: Uint8Array[] = [];
@@ -106,15 +117,18 @@ function readSocket(socket: TLSSocket): Presentation {
     next = next.issuerCertificate
   )
     intermediatesDer.push(next.raw);
-  return describe({ kind: 'presented', leafDer: leaf.raw, intermediatesDer });
+  return { kind: 'presented', leafDer: leaf.raw, intermediatesDer };
 }
 
 function describe(reading: ForwardedReading): Presentation {
   if (reading.kind !== 'presented') return reading;
   const { leafDer, intermediatesDer } = reading;
-  const sha256 = createHash('sha256').update(leafDer).digest('hex');
   return {
     kind: 'presented',
-    presented: { leafDer, intermediatesDer, sha256, identity: readLeafIdentity(leafDer) },
+    presented: { leafDer, intermediatesDer, sha256: sha256Hex(leafDer), identity: readLeafIdentity(leafDer) },
   };
+}
+
+function sha256Hex(der: Uint8Array): string {
+  return hash('sha256', der, 'hex');
 }

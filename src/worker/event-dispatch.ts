@@ -10,6 +10,8 @@ import { onResultsReady } from './event-handlers-results.ts';
 export interface EventType {
   /** Null: recorded. */
   readonly handler: EventHandler | null;
+  /** It writes what belongs to its entity alone, and without savepoints: so several may share a transaction. */
+  readonly isShareable?: true;
   /** What the service does with it, for the table of docs/lean-events-and-errors.md. */
   readonly does: string;
 }
@@ -25,6 +27,7 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.created',
     {
       handler: onEntityCreated,
+      isShareable: true,
       does: 'The entity is kept and announced (`entity.connected`). Its data is fetched when its first refresh has finished; in the v1 dialect at once.',
     },
   ],
@@ -32,6 +35,7 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.updated',
     {
       handler: onEntityUpdated,
+      isShareable: true,
       does: 'Bank and permissions are taken over and the entity is active again; Lean is asked for it, its consents and its data. With no permission left it is `action_required`: its syncs stop and `entity.action_required` says so.',
     },
   ],
@@ -39,6 +43,7 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.reconnected',
     {
       handler: onEntityReconnected,
+      isShareable: true,
       does: 'The entity is active again (`entity.connected`), and it and its data are read again.',
     },
   ],
@@ -46,6 +51,7 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.data.refresh.updated',
     {
       handler: onRefreshUpdated,
+      isShareable: true,
       does: 'With `FINISHED` or `OK` a sync fetches what the refresh says is there; the first one of an entity reads its whole history, and once a day the entity and its consents are read too. Any other status writes down only that the entity lives.',
     },
   ],
@@ -92,6 +98,10 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
 
 export function handlerFor(type: string): EventHandler | null {
   return eventTypes.get(type)?.handler ?? null;
+}
+
+export function isShareable(type: string): boolean {
+  return eventTypes.get(type)?.isShareable === true;
 }
 
 export function isHandled(type: string): boolean {

@@ -14,12 +14,14 @@ import type { KeyRing } from '../sealing/key-ring.ts';
 import { appendChanges } from '../store/change-store.ts';
 import type { Database } from '../store/database.ts';
 import { entityExists } from '../store/entity-store.ts';
-import { concludeEvent, readEvent, type Conclusion, type StoredEvent } from '../store/event-store.ts';
+import { concludeEvent, readEvents, type Conclusion, type StoredEvent } from '../store/event-store.ts';
+import { createGatherer } from '../store/gathered.ts';
 import { openStepJobs } from '../store/sync-step-store.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import { conclude } from './conclude-event.ts';
 import { unlessErased } from './erased-event.ts';
-import { handlerFor } from './event-dispatch.ts';
+import { createEventBatches, type EventBatches } from './event-batches.ts';
+import { handlerFor, isShareable } from './event-dispatch.ts';
 import type { EventHandler, FollowUps, HandlerAnswer } from './event-handler.ts';
 import type { JobReport } from './job-report.ts';
 import { unlessRemoved } from './removed-entity.ts';
@@ -46,12 +48,15 @@ const provePriority = 1;
 /** Jobs of one run that are added right after its commit; the reconciler brings what is beyond. */
 const followUpLimit = 500;
 
-export function createEventJob(deps: EventJobDeps) {
+export function createEventJob(options: EventJobDeps) {
+  const { db } = options.database;
+  const read = createGatherer((eventKeys: readonly string[]) => readEvents(db, eventKeys));
+  const deps = { ...options, batches: createEventBatches(options) };
   return async (job: RunnerJob<'webhook-events'>, signal: AbortSignal): Promise<JobReport> => {
     signal.throwIfAborted();
     let eventType: string | null = null;
     try {
-      const event = await readEvent(deps.database.db, job.data.eventKey);
+      const event = await read(job.data.eventKey);
       deps.stepBack.answered();
       if (event === null) return { verdict: done, outcome: 'unknown_event' };
       eventType = event.type;
@@ -79,7 +84,11 @@ function conclusiveCode(error: unknown, attempt: number): FailureCode | null {
   return decision.kind === 'give_up' ? 'EVENT_HANDLER_FAILED' : null;
 }
 
-async function applyEvent(deps: EventJobDeps, event: StoredEvent): Promise<JobReport> {
+interface JobParts extends EventJobDeps {
+  readonly batches: EventBatches;
+}
+
+async function applyEvent(deps: JobParts, event: StoredEvent): Promise<JobReport> {
   const body = openEventBody(deps, event);
   if (body.kind === 'key_missing') {
     return { verdict: { kind: 'later', delayMs: keyMissingDelayMs }, outcome: 'PAYLOAD_KEY_MISSING' };
@@ -94,7 +103,7 @@ async function applyEvent(deps: EventJobDeps, event: StoredEvent): Promise<JobRe
   const handler = handlerFor(envelope.type);
   if (handler === null) return ignoreEvent(deps, event, envelope);
   if (!(await isOurs(deps, event, envelope))) return askWhoseItIs(deps, event);
-  return handleEvent(deps, event, { envelope, handler: unlessErased(unlessRemoved(handler)) });
+  return handleEvent(deps, event, { envelope, handler });
 }
 
 function openEventBody({ keyRing }: EventJobDeps, { eventKey, body }: StoredEvent): OpenedBody {
@@ -143,15 +152,8 @@ async function ignoreEvent(
   return { verdict: done, outcome: answer?.kind === 'concluded' ? 'ignored' : 'already_concluded' };
 }
 
-async function handleEvent(
-  deps: EventJobDeps,
-  event: StoredEvent,
-  { envelope, handler }: { envelope: ReadableEnvelope; handler: EventHandler },
-): Promise<JobReport> {
-  const { database, apiVersion } = deps;
-  const answer = await inOneTransaction(deps, event, (transaction) =>
-    handler({ database, transaction, event, envelope, now: deps.now(), apiVersion }),
-  );
+async function handleEvent(deps: JobParts, event: StoredEvent, handled: Handled): Promise<JobReport> {
+  const answer = (await applyInCompany(deps, event, handled)) ?? (await applyAlone(deps, event, handled));
   if (answer === null) return { verdict: done, outcome: 'already_concluded' };
   if (answer.kind === 'open') return { verdict: done, outcome: answer.outcome };
   const { state, failureCode } = answer.conclusion;
@@ -163,6 +165,36 @@ async function handleEvent(
     // The event stands; its syncs are rows, from which the reconciler makes the jobs.
     return { verdict: done, outcome: failureCode ?? state, error };
   }
+}
+
+interface Handled {
+  readonly envelope: ReadableEnvelope;
+  readonly handler: EventHandler;
+}
+
+/** Null where that cannot be, or did not go well: then nothing of it remains. */
+async function applyInCompany(
+  { batches, metrics }: JobParts,
+  event: StoredEvent,
+  { envelope, handler }: Handled,
+): Promise<HandlerAnswer | null> {
+  const { entityId, type } = envelope;
+  if (entityId === null || !isShareable(type)) return null;
+  const answer = await batches.apply({ event, envelope: { ...envelope, entityId }, handler });
+  if (answer?.kind === 'concluded') metrics.events.inc({ state: answer.conclusion.state });
+  return answer;
+}
+
+function applyAlone(
+  deps: EventJobDeps,
+  event: StoredEvent,
+  { envelope, handler }: Handled,
+): Promise<HandlerAnswer | null> {
+  const { database, apiVersion } = deps;
+  const guarded = unlessErased(unlessRemoved(handler));
+  return inOneTransaction(deps, event, (transaction) =>
+    guarded({ database, transaction, event, envelope, now: deps.now(), apiVersion }),
+  );
 }
 
 /** Null when somebody else had concluded the event meanwhile: then nothing of this run remains. */

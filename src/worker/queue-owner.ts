@@ -3,7 +3,7 @@
 import { AppError } from '../core/app-error.ts';
 import type { CheckResult } from '../observability/readiness.ts';
 import type { JobHandler } from '../queue/job-processor.ts';
-import type { QueueName } from '../queue/queue-names.ts';
+import { belongsToAnother, type QueueName } from '../queue/queue-names.ts';
 import type { EventQueue } from '../queue/work-queues.ts';
 
 interface QueueOwnerOptions {
@@ -41,7 +41,7 @@ export function createQueueOwner({ eventQueue, installationId, prefix }: QueueOw
     return held;
   }
 
-  const isWrong = (): boolean => held !== null && held !== installationId;
+  const isWrong = (): boolean => belongsToAnother(held, installationId);
 
   function refuse(): void {
     if (!isWrong()) return;

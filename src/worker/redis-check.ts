@@ -47,8 +47,9 @@ export async function startRedisCheck(options: RedisCheckOptions): Promise<Redis
       if (!known) await look();
       return 'rest';
     },
-    onError(error) {
-      if (!isAbsence(error)) logger.write('queue_state', { queue: 'redis', outcome: 'error', error });
+    onError(error, isNew) {
+      if (isNew && !isAbsence(error))
+        logger.write('queue_state', { queue: 'redis', outcome: 'error', error });
     },
   });
   return {

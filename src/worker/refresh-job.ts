@@ -1,5 +1,6 @@
 // A refresh that somebody asked for: one call that has Lean ask the bank again. Its end comes as a webhook, or is found
 // by the freshness sweep; nothing is fetched here.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../core/app-error.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry } from '../core/retry-policy.ts';
@@ -41,6 +42,10 @@ const cooldownMs = 600_000;
 /** "At most 2 manual refreshes per entity per day", of the same source; what Lean refuses would hold back every worker. */
 const refreshesPerDay = 2;
 const dayMs = 86_400_000;
+/** Below a job's deadline; a failover takes less. What is away for longer is asked for again after the cooldown. */
+const insistMs = 60_000;
+const firstPauseMs = 250;
+const lastPauseMs = 5_000;
 /** As an application's request for a sync. */
 const refreshPriority = 11;
 
@@ -70,6 +75,10 @@ export function createRefreshJob(deps: RefreshDeps): RefreshJob {
       return { ...(await attempt(deps, { data, progress }, signal)), operation };
     } catch (error) {
       const { held, startedAs } = progress;
+      if (startedAs !== null && databaseFailure(error) === 'away') {
+        const run = () => started(deps, held, startedAs);
+        return { ...(await insist(run, signal)), operation, error };
+      }
       const isSlow = startedAs === null && databaseFailure(error) === 'slow';
       // Tried again: at once before Lean was asked, and afterwards when the lease is over.
       if (signal.aborted || isSlow || deps.stepBack.delayFor(error) !== null) throw error;
@@ -79,6 +88,19 @@ export function createRefreshJob(deps: RefreshDeps): RefreshJob {
       return { ...(await report), operation, error };
     }
   };
+}
+
+/** What Lean has started only this process knows of: worth waiting for a database that is away for a moment. */
+async function insist(run: () => Promise<JobReport>, signal: AbortSignal): Promise<JobReport> {
+  const endsMs = performance.now() + insistMs;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, lastPauseMs)) {
+    await sleep(pauseMs, undefined, { signal });
+    try {
+      return await run();
+    } catch (error) {
+      if (databaseFailure(error) !== 'away' || performance.now() > endsMs) throw error;
+    }
+  }
 }
 
 async function attempt(
@@ -154,7 +176,7 @@ async function postpone(
 ): Promise<JobReport> {
   const { requestId } = request;
   await lockedIn(deps, { request, outcome: 'later', failureCode }, (transaction) =>
-    postponeRequest(transaction, { requestId, againInMs: delayMs, failureCode }),
+    postponeRequest(transaction, { requestId, againInMs: delayMs, failureCode, isUntried: true }),
   );
   return { verdict: done, outcome: 'later' };
 }

@@ -4,8 +4,8 @@ import type { FailureCode } from '../core/failure-codes.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import { isRemoved, lockEntity } from '../store/entity-lock.ts';
 import {
+  connectedSince,
   dropOpenRequests,
-  isConnectedSince,
   readRemovalNs,
   type DroppedRequest,
 } from '../store/removal-request-store.ts';
@@ -14,6 +14,8 @@ import type { EventHandler } from './event-handler.ts';
 import { endEntity } from './stopped-entity.ts';
 
 const reason = 'ENTITY_REMOVED';
+/** Lean is asked about an event that nothing else proves within seconds, unless it does not answer. */
+const againInMs = 30_000;
 /** What alone says that an entity is there again. */
 const connectingTypes: readonly string[] = ['entity.created', 'entity.reconnected'];
 
@@ -46,6 +48,8 @@ export interface RemovedEntity {
 export interface Removal {
   /** Null: the entity has ended. */
   readonly failureCode: FailureCode | null;
+  /** Nobody can say yet: to be tried again. */
+  readonly againInMs?: number;
   /** The run that was under way, for its line after the commit. */
   readonly closed: ClosedRun | null;
   /** What else was asked for it, for their lines. */
@@ -61,9 +65,9 @@ export async function removeEntity(
   const known = await lockEntity(database, transaction, entityId);
   if (known === null) return { failureCode: 'LEAN_ENTITY_UNKNOWN', closed: null };
   const connected = { entityId, sinceNs: askedNs, types: connectingTypes };
-  if (await isConnectedSince(transaction, connected)) {
-    return { failureCode: 'ENTITY_CONNECTED_SINCE', closed: null };
-  }
+  const answer = await connectedSince(transaction, connected);
+  if (answer === 'undecided') return { failureCode: 'ENTITY_CONNECTED_SINCE', closed: null, againInMs };
+  if (answer === 'yes') return { failureCode: 'ENTITY_CONNECTED_SINCE', closed: null };
   // Any other news dated after it is of an entity that was about to go, or of a clock that runs ahead of ours.
   const saidNs = known.stateNs ?? 0n;
   const ns = saidNs > askedNs ? saidNs + 1n : askedNs;

@@ -93,7 +93,7 @@ async function queueRefreshes(options: RequestTimerOptions): Promise<void> {
   for (const requestId of taken) reportRequest(options, { kind: 'refresh', requestId, outcome: 'picked_up' });
 }
 
-interface TakenUp extends Pick<RequestFate, 'failureCode'>, Pick<Removal, 'dropped'> {
+interface TakenUp extends Pick<RequestFate, 'failureCode'>, Pick<Removal, 'dropped' | 'againInMs'> {
   /** The run whose jobs are to be made. */
   readonly syncId?: string;
   readonly closed: ClosedRun | null;
@@ -174,7 +174,11 @@ function concludeOne(
     if (request === null) return null;
     const { requestId } = request;
     const taken = await carryOut({ ...request, database, transaction });
-    const { failureCode = null } = taken;
+    const { failureCode = null, againInMs } = taken;
+    if (againInMs !== undefined && failureCode !== null) {
+      await postponeRequest(transaction, { requestId, againInMs, failureCode });
+      return { ...taken, requestId, outcome: 'later' };
+    }
     const outcome = failureCode === null ? 'done' : 'failed';
     await concludeRequest(transaction, { requestId, state: outcome, failureCode });
     return { ...taken, requestId, outcome };

@@ -6,8 +6,7 @@ import { createOpened, type Opened } from '../core/opened.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Readiness } from '../observability/readiness.ts';
-import { startJobRunner, type JobRunner, type RunnerEvent } from '../queue/job-runner.ts';
-import type { QueueName } from '../queue/queue-names.ts';
+import { startJobRunner, type JobRunner } from '../queue/job-runner.ts';
 import { openStrayJobs } from '../queue/stray-jobs.ts';
 import { openEventQueue, openSyncQueue, type EventQueue, type SyncQueue } from '../queue/work-queues.ts';
 import { readKeyRing, type KeyRing } from '../sealing/key-ring.ts';
@@ -17,6 +16,7 @@ import { startChangePublisher } from './change-publisher.ts';
 import { startDatabaseCheck } from './database-check.ts';
 import { openLeanAccess, type LeanAccess } from './lean-access.ts';
 import { createQueueOwner, type QueueOwner } from './queue-owner.ts';
+import { createQueueReport } from './queue-report.ts';
 import { startReconciler } from './reconciler.ts';
 import { startQueueGauges } from './queue-gauges.ts';
 import { startRedisCheck } from './redis-check.ts';
@@ -265,8 +265,7 @@ function startRunners(parts: Parts, opened: Opened): void {
   const { intake, events, sync } = createHandlers(parts);
   const concurrency = config.WORKER_CONCURRENCY;
   const common = { url, prefix };
-  const onEvent = (queueName: QueueName) => (event: RunnerEvent) =>
-    writeRunnerEvent(logger, queueName, event);
+  const onEvent = createQueueReport({ logger });
   const runners: JobRunner[] = [
     startJobRunner({
       ...common,
@@ -299,13 +298,4 @@ function startRunners(parts: Parts, opened: Opened): void {
     'queue',
     () => runners.map((runner) => runner.state()).find((state) => !state.ok) ?? { ok: true },
   );
-}
-
-/** Attempts have lines of their own; these are about the queue itself. */
-function writeRunnerEvent(logger: Logger, queue: QueueName, event: RunnerEvent): void {
-  if (event.kind === 'error') logger.write('queue_state', { queue, outcome: 'error', error: event.error });
-  if (event.kind === 'stalled') logger.write('queue_state', { queue, outcome: 'stalled' });
-  if (event.kind === 'restarted') {
-    logger.write('queue_state', { queue, outcome: 'restarted', duration_ms: Math.round(event.silentMs) });
-  }
 }

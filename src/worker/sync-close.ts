@@ -21,7 +21,7 @@ import { askedDays, coveredDays } from './sync-window.ts';
 export async function closeWhenFinished(context: StepContext): Promise<ClosedRun | null> {
   const { database, transaction, step } = context;
   const steps = await readStepEnds(transaction, step.syncId);
-  if (steps.some(({ state }) => state === 'open' || state === 'pending')) return null;
+  if (steps.length === 0) return null;
   const failureCode = steps.find((item) => item.failureCode !== null)?.failureCode ?? null;
   const accountsFailed = steps.find(({ kind, state }) => kind === 'accounts' && state === 'failed');
   if (accountsFailed !== undefined) {

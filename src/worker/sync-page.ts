@@ -41,7 +41,8 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
     refreshedAt,
   });
   const jobs = await addSteps(transaction, { ...step, steps: following });
-  const closed = await closeWhenFinished(context);
+  // What was added is open.
+  const closed = jobs.length > 0 ? null : await closeWhenFinished(context);
   return { outcome: flaw ?? 'done', jobs, closed, pauseMs: null, ...told };
 }
 

@@ -17,7 +17,7 @@ import {
   type RoleProcess,
 } from '../support/processes.ts';
 
-const runTimeoutMs = 120_000;
+const runTimeoutMs = 300_000;
 
 describe('npm run demo', () => {
   it('ends with 0 and leaves no schema and no key behind', { timeout: runTimeoutMs }, async () => {

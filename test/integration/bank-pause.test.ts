@@ -15,7 +15,7 @@ const bank = 'LEA1_SAMAOB_SAU';
 let test: TestDatabase;
 let worker: WorkerParts;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   worker = createWorkerParts(test.database);
 });
 afterEach(() => test.drop());

@@ -9,7 +9,7 @@ import { changeNames, createWorkerParts, eventRows, type WorkerParts } from '../
 let test: TestDatabase;
 let worker: WorkerParts;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   worker = createWorkerParts(test.database);
 });
 afterEach(() => test.drop());

@@ -3,7 +3,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorkersRole, openDoctorStage, type DoctorStage, type Env } from '../support/doctor-stage.ts';
-import { needsRealEngines, startPrivateRedis } from '../support/engines.ts';
+import { openEventQueue } from '../../src/queue/work-queues.ts';
+import { engines, needsRealEngines, startPrivateRedis, uniquePrefix } from '../support/engines.ts';
 
 let stage: DoctorStage;
 beforeAll(async () => {
@@ -34,6 +35,27 @@ describe('engines', () => {
     expect(of('postgres schema')).toMatchObject([{ state: 'problem', code: 'WRONG_INSTALLATION' }]);
     expect(of('lean')).toMatchObject([{ state: 'problem', code: 'CERTIFICATE_TOKEN_MISMATCH' }]);
     expect(of('sweep')).toMatchObject([{ state: 'skipped' }]);
+  });
+
+  it('that are not of one installation are a problem, and a prefix nobody serves a warning once there are events', async () => {
+    const { database } = stage.world.test;
+    const prefix = uniquePrefix();
+    const owner = () => lineOf('queue owner', both({ QUEUE_PREFIX: prefix }));
+    const queue = openEventQueue({ url: engines.redisUrl, prefix, deadlineMs: 20_000 });
+    try {
+      expect(await owner()).toMatchObject({ state: 'ok' });
+      await sql`insert into ${database.table('webhook_events')} (event_key, received_at, proof, body, body_sha256)
+        values ('doctor', now(), 'signature', ''::bytea, '')`.execute(database.db);
+      expect(await owner()).toMatchObject({
+        state: 'warning',
+        cure: expect.stringContaining('every receiver'),
+      });
+      await queue.publishInstallation('of-another-one');
+      expect(await owner()).toMatchObject({ state: 'problem', code: 'WRONG_INSTALLATION', exit: 2 });
+    } finally {
+      await sql`delete from ${database.table('webhook_events')}`.execute(database.db);
+      await queue.close();
+    }
   });
 
   it('that take no writes are problems', async (context) => {

@@ -58,6 +58,7 @@ describe('a deployment that is well', () => {
           'redis writes',
           'redis settings',
           'queue prefix',
+          'queue owner',
           'postgres',
           'postgres schema',
           'postgres rights',

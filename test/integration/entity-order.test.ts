@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { applyEntityFacts, type EntityFacts, type FactOrder } from '../../src/store/entity-store.ts';
 import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { longTests } from '../support/long-tests.ts';
 
 let test: TestDatabase;
 beforeAll(async () => {
@@ -75,7 +76,7 @@ it('any order of any events, some of them twice, gives the same entity', async (
     fc.asyncProperty(inTwoOrders, async ([inOrder, shuffled, repeated]) => {
       expect(await rowAfter([...shuffled, ...repeated])).toEqual(await rowAfter(inOrder));
     }),
-    { numRuns: 120 },
+    { numRuns: longTests ? 120 : 50 },
   );
 });
 

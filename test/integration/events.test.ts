@@ -12,7 +12,7 @@ const entityId = 'ed20559b-11f4-40dd-b912-629b7f37855b';
 const customerId = '80f315e8-d429-48fe-a902-8b202bb32403';
 
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   worker = createWorkerParts(test.database);
 });
 afterEach(() => test.drop());

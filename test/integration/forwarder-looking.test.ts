@@ -2,6 +2,7 @@
 // which other back, when rows may go, and what is said of it.
 import { afterEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/core/app-error.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import { batchJobId, type BatchBounds } from '../../src/core/delivery.ts';
 import type { BatchState } from '../../src/queue/intake-queue.ts';
 import type { ForwarderEvent, ForwarderJournal, ForwarderQueue } from '../../src/receiver/forwarder-ports.ts';
@@ -66,6 +67,7 @@ function forward({
   journal: ForwarderJournal;
   queue: ForwarderQueue;
   pollMs?: number;
+  clock?: Clock;
 }) {
   const events: ForwarderEvent[] = [];
   const forwarder = startForwarder({
@@ -226,4 +228,55 @@ describe('a batch listed as open', () => {
       expect(count('journal_back')).toBe(1);
     },
   );
+});
+
+/** A clock that stands still until it is moved. */
+function stoppedClock() {
+  const waiting = new Map<() => void, number>();
+  let nowMs = 0;
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    after(ms, run) {
+      waiting.set(run, nowMs + ms);
+      return () => void waiting.delete(run);
+    },
+  };
+  function pass(ms: number): void {
+    nowMs += ms;
+    for (const [run, at] of waiting) {
+      if (at <= nowMs && waiting.delete(run)) run();
+    }
+  }
+  return { clock, pass, waits: (ms: number) => [...waiting.values()].includes(nowMs + ms) };
+}
+
+describe('what comes in drop by drop', () => {
+  it('goes to Redis in fifty batches a second at most, the first of them at once', async () => {
+    const journal = createMemoryJournal();
+    const { queue, played } = playQueue();
+    const { clock, pass, waits } = stoppedClock();
+    forward({ journal, queue, clock, pollMs: 60_000 });
+    journal.append(1);
+    await eventually(() => expect(played.added).toHaveLength(1));
+    await eventually(() => expect(waits(20)).toBe(true));
+    for (let count = 0; count < 20; count += 1) journal.append(1);
+    expect(played.added).toHaveLength(1);
+    pass(20);
+    await eventually(() => expect(played.added).toHaveLength(2));
+    expect(journal.rows()).toHaveLength(21);
+  });
+
+  it('waits for nothing while an answer to Lean waits for it', async () => {
+    const journal = createMemoryJournal();
+    const { queue, played } = playQueue();
+    const { clock } = stoppedClock();
+    const { forwarder } = forward({ journal, queue, clock, pollMs: 60_000 });
+    const stored = forwarder.whenStored(2, 10_000);
+    journal.append(1);
+    await eventually(() => expect(played.added).toHaveLength(1));
+    journal.append(1);
+    await eventually(() => expect(played.added).toHaveLength(2));
+    for (const sequence of [1, 2]) played.become(oneEach(journal.id, sequence).jobId, 'completed');
+    await stored;
+  });
 });

@@ -115,7 +115,8 @@ describe('the queue gauges', () => {
   it('count jobs by state, also those with a priority, and the age of the next one', async () => {
     const prefix = uniquePrefix();
     const options = { url: engines.redisUrl, prefix };
-    const [events, syncs] = [openEventQueue(options), openSyncQueue(options)];
+    const patient = { ...options, deadlineMs: 20_000 };
+    const [events, syncs] = [openEventQueue(patient), openSyncQueue(patient)];
     closers.push(
       () => events.close(),
       () => syncs.close(),

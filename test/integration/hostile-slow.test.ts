@@ -2,6 +2,7 @@
 // and nobody else waits for it.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { expectInTime } from '../support/eventually.ts';
 import {
   converse,
   deliveryHead,
@@ -20,7 +21,7 @@ const limits = {
   checkingIntervalMs: 50,
 };
 /** Beyond a bound: the interval at which it is looked at, and the machine's own slowness. */
-const slackMs = 1_500;
+const slackMs = 5_000;
 const start = hostileServers({ listenerLimits: limits });
 const inChunks = `${deliveryHead}Transfer-Encoding: chunked\r\n\r\n`;
 
@@ -43,7 +44,7 @@ describe.concurrent('408 at the bound, however diligently the sender trickles', 
     const trickles = { bytes: drop, everyMs: 25 };
     const { elapsedMs } = await expectRefused(server, [bytes], { status: 408, trickles });
     expect(elapsedMs).toBeGreaterThan(boundMs - 100);
-    expect(elapsedMs).toBeLessThan(boundMs + slackMs);
+    expectInTime(elapsedMs, boundMs + slackMs);
     await expectNoneInFlight(server);
   });
 });
@@ -62,7 +63,7 @@ describe.concurrent('408 at the bound for a sender that falls silent', () => {
   ])('%s', async (_name, bytes) => {
     const server = await start();
     const { elapsedMs } = await expectRefused(server, [bytes], { status: 408 });
-    expect(elapsedMs).toBeLessThan(limits.requestTimeoutMs + slackMs);
+    expectInTime(elapsedMs, limits.requestTimeoutMs + slackMs);
   });
 
   it('in the request behind an answered one', async () => {
@@ -103,13 +104,15 @@ it.each([
   expect(statuses).toEqual([200]);
   expect(closedBy).toBe('receiver');
   // node waits a second longer than it says in Keep-Alive, so that a last request does not meet the close.
-  expect(elapsedMs).toBeLessThan(1_300 + slackMs);
+  expectInTime(elapsedMs, 1_300 + slackMs);
 });
 
 it('200 slow senders get one 408 each, and every delivery sent meanwhile is answered 200', async () => {
-  const server = await start({ inFlightLimit: 1_024 });
+  // Wide enough for a good one that shares a busy process with them.
+  const wide = { ...limits, headersTimeoutMs: 4_000, requestTimeoutMs: 4_500 };
+  const server = await start({ inFlightLimit: 1_024, listenerLimits: wide });
   const slow = Array.from({ length: 200 }, (_, index) => {
-    const writes = [index % 2 === 0 ? `${deliveryHead}X-A: ` : `${deliveryHead}Content-Length: 9\r\n\r\n`];
+    const writes = [index % 2 === 0 ? `${deliveryHead}X-A: ` : `${deliveryHead}Content-Length: 900\r\n\r\n`];
     return converse(server, { writes, trickles: { bytes: 'a', everyMs: 300 } });
   });
   let served = 0;

@@ -9,6 +9,7 @@ import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findProgram } from '../support/engines-binaries.ts';
+import { expectInTime } from '../support/eventually.ts';
 import { clientTls, connectRaw } from '../support/lean-sender.ts';
 import { testPki, writePki, type Pki } from '../support/pki.ts';
 import {
@@ -77,7 +78,7 @@ describe.concurrent('half a handshake is closed at its bound of 5 seconds', () =
     socket.write(cut(await helloOf()));
     await expectServed(server, fromLean(server, pki));
     expect(await received).not.toContain('HTTP/');
-    expect(performance.now() - startedMs).toBeLessThan(8_000);
+    expectInTime(performance.now() - startedMs, 8_000);
     expect(server.kept).toEqual([]);
     await expectServed(server, fromLean(server, pki));
   });
@@ -130,7 +131,7 @@ describe('a hello that is none is closed at once, without a word of HTTP', () =>
     const { socket, received } = await connectRaw(below(server));
     socket.write(await bytes());
     expect(await received).not.toContain('HTTP/');
-    expect(performance.now() - startedMs).toBeLessThan(4_000);
+    expectInTime(performance.now() - startedMs, 4_500);
     expect(server.kept).toEqual([]);
     await expect
       .poll(() => server.lines)

@@ -275,7 +275,7 @@ it(
     open.push({ close: () => redis.stop() });
     const one = await install({ name: 'one', environment: 'sandbox', redisUrl: redis.url });
     const publish = async (prefix: string, id: string) => {
-      const queue = openEventQueue({ url: redis.url, prefix });
+      const queue = openEventQueue({ url: redis.url, prefix, deadlineMs: 20_000 });
       await queue.publishInstallation(id);
       await queue.close();
     };

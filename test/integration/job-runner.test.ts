@@ -10,7 +10,7 @@ import { startJobRunner, type JobRunnerOptions, type RunnerEvent } from '../../s
 import type { SyncJob } from '../../src/queue/job-schemas.ts';
 import { openSyncQueue } from '../../src/queue/work-queues.ts';
 import { engines, uniquePrefix } from '../support/engines.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually, expectInTime } from '../support/eventually.ts';
 import { makeBatch } from '../support/intake-batches.ts';
 
 const closers: (() => unknown)[] = [];
@@ -22,7 +22,7 @@ const url = engines.redisUrl;
 const step: SyncJob = { kind: 'step', syncId: 's', stepKey: 'accounts' };
 
 function syncQueue(prefix: string) {
-  const queue = openSyncQueue({ url, prefix, deadlineMs: 5_000 });
+  const queue = openSyncQueue({ url, prefix, deadlineMs: 20_000 });
   closers.push(() => queue.close());
   return queue;
 }
@@ -146,12 +146,13 @@ describe('a job runner', () => {
     runSync({ prefix, handle, rateLimit: 3 });
     runSync({ prefix, handle, rateLimit: 3 });
     await eventually(() => expect(startedAt).toHaveLength(9));
-    expect((startedAt[8] ?? 0) - (startedAt[0] ?? 0)).toBeGreaterThan(1_800);
+    // Were each to count for itself, a second would do.
+    expect((startedAt[8] ?? 0) - (startedAt[0] ?? 0)).toBeGreaterThan(1_400);
   });
 
   it('replaces a stored batch by its mark and keeps its id completed, so bodies leave Redis', async () => {
     const prefix = uniquePrefix();
-    const intake = openIntakeQueue({ url, prefix });
+    const intake = openIntakeQueue({ url, prefix, deadlineMs: 20_000 });
     const settled: string[] = [];
     intake.onSettled((jobId) => settled.push(jobId));
     closers.push(() => intake.close());
@@ -180,7 +181,7 @@ describe('a job runner', () => {
 
   it('fails a batch it cannot read, and the receiver can have it retried', async () => {
     const prefix = uniquePrefix();
-    const intake = openIntakeQueue({ url, prefix });
+    const intake = openIntakeQueue({ url, prefix, deadlineMs: 20_000 });
     closers.push(() => intake.close());
     const events: RunnerEvent[] = [];
     const queue = look('webhook-intake', prefix);
@@ -223,7 +224,7 @@ describe('a job runner', () => {
     await eventually(() => expect(attempts).toEqual([1, 1]));
     const startedAt = performance.now();
     await runner.close({ handBack: true, deadlineMs: 4_000 });
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expectInTime(performance.now() - startedAt, 3_500);
     const waiting = await look('lean-sync', prefix).getPrioritized();
     expect(waiting.map(({ id, attemptsMade }) => ({ id, attemptsMade }))).toEqual([
       { id: 'sy_2', attemptsMade: 0 },

@@ -20,7 +20,7 @@ import { createWorkerParts, type WorkerParts } from '../support/worker-parts.ts'
 let test: TestDatabase;
 let worker: WorkerParts;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   worker = createWorkerParts(test.database);
 });
 afterEach(() => test.drop());

@@ -44,7 +44,7 @@ const redisUrl = (): string => world.env['REDIS_URL'] ?? '';
 const prefix = (): string => world.env['QUEUE_PREFIX'] ?? '';
 
 async function addJobs(names: readonly string[]): Promise<void> {
-  const queue = openEventQueue({ url: redisUrl(), prefix: prefix() });
+  const queue = openEventQueue({ url: redisUrl(), prefix: prefix(), deadlineMs: 20_000 });
   try {
     await queue.add(names.map((name) => ({ id: eventJobId(name, 0), data: { eventKey: name } })));
   } finally {

@@ -8,7 +8,7 @@ import { afterEach, expect, it } from 'vitest';
 import { createRandom } from '../simulator/random.ts';
 import type { DeliveryRecord } from '../simulator/webhook-sender.ts';
 import { engines } from '../support/engines.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually, expectInTime } from '../support/eventually.ts';
 import { answersOf, openReceiverStage, type ReceiverStage } from '../support/faults-receiver.ts';
 import { longTests } from '../support/long-tests.ts';
 import { issueLeaf } from '../support/pki.ts';
@@ -115,7 +115,7 @@ it('SIGTERM under load with Redis away: exit 0 in bounded time, and what was ack
   const startedMs = performance.now();
   process.kill('SIGTERM');
   expect(await process.exited).toEqual({ code: 0, signal: null });
-  expect(performance.now() - startedMs).toBeLessThan(8_000);
+  expectInTime(performance.now() - startedMs, 10_000);
   const records = await load.stop();
   const acked = records.filter((record) => record.acked).length;
   const closed = process.lines.find(({ msg, phase }) => msg === 'shutdown' && phase === 'closed');
@@ -135,7 +135,7 @@ it('a second SIGTERM forces the end at once, and costs nothing that was acknowle
   const startedMs = performance.now();
   process.kill('SIGTERM');
   expect(await process.exited).toEqual({ code: 1, signal: null });
-  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  expectInTime(performance.now() - startedMs, 10_000);
   await load.stop();
   await stage.start();
   stage.storeFrom(engines.redisUrl);

@@ -74,7 +74,7 @@ const delayed = (id: string, delayMs: number) => ({
 
 describe('a job that a wrong clock put off', () => {
   it('by a year is given back to its queue, and one that waits for an hour is left alone', async (context) => {
-    const options = { url: engines.redisUrl, prefix: uniquePrefix() };
+    const options = { url: engines.redisUrl, prefix: uniquePrefix(), deadlineMs: 20_000 };
     const syncs = openSyncQueue(options);
     context.onTestFinished(() => syncs.close());
     await syncs.add([delayed('an-hour', hourMs), delayed('a-year', 365 * 24 * hourMs)]);

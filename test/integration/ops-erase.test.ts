@@ -14,7 +14,7 @@ let test: TestDatabase;
 let database: Database;
 let worker: WorkerParts;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   ({ database } = test);
   worker = createWorkerParts(database);
   await stampInstallation(database, { environment: 'sandbox', region: 'ae', appToken: 'token' });

@@ -11,7 +11,7 @@ import { createSweepParts } from '../support/sweep-parts.ts';
 
 let test: TestDatabase;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   await test.database.db
     .insertInto('entities')
     .values({

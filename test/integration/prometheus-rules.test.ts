@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { failureCodes } from '../../src/core/failure-codes.ts';
 import { readmeText } from '../support/balancers.ts';
 import { findProgram } from '../support/engines-binaries.ts';
+import { alertsOn, withoutAlert } from '../support/metrics-document.ts';
 import { longTests } from '../support/long-tests.ts';
 import { root, runProcess } from '../support/processes.ts';
 import {
@@ -133,13 +134,45 @@ describe('every alert', () => {
   );
 });
 
+it.each(registeredMetrics())(
+  '$name has an alert, or a word on why it has none, and never both',
+  ({ name }) => {
+    const [alert] = alertsOn(name, rules);
+    const why = withoutAlert[name];
+    expect({ name, told: [alert, why].filter((one) => one !== undefined) }).toEqual({
+      name,
+      told: [alert ?? why],
+    });
+    expect(alert ?? why).toBeDefined();
+    // What it points to is there.
+    for (const [, named = ''] of (why ?? '').matchAll(/`(Lean\w+)`/g))
+      expect(rules.map((rule) => rule.name)).toContain(named);
+  },
+);
+
+it('links of alerts begin with the one text that is to be replaced, and the README says so', () => {
+  const base = 'https://<YOUR REPOSITORY>';
+  for (const { runbook } of rules) expect(runbook.startsWith(`${base}/README.md#`)).toBe(true);
+  expect(readmeText()).toContain(`sed -i 's|${base}|`);
+  expect(readmeText()).toContain('deploy/prometheus-rules.yaml');
+});
+
 it('the alert for a refused delivery says when Lean gives up', () => {
   const refused = rules.find(({ name }) => name === 'LeanDeliveryRefused');
   expect(refused?.description).toContain('1, 2, 5, 10, 60 and 180 minutes');
 });
 
 const overloadReasons = ['JOURNAL_FULL', 'NO_PLACE_LEFT'];
-const variables = ['JOURNAL_LIMIT_BYTES', 'LEAN_CRL_FILE', 'LEAN_RATE_LIMIT_PER_SECOND', 'VERIFY_SHADOW'];
+const variables = [
+  'PROXY_PROTOCOL',
+  'REDIS_URL',
+  'TLS_TERMINATION',
+  'TRUSTED_PROXIES',
+  'JOURNAL_LIMIT_BYTES',
+  'LEAN_CRL_FILE',
+  'LEAN_RATE_LIMIT_PER_SECOND',
+  'VERIFY_SHADOW',
+];
 
 /** As GitHub makes them of headings. */
 function anchorsOf(markdown: string): string[] {

@@ -16,7 +16,7 @@ const { signal } = new AbortController();
 let test: TestDatabase;
 let worker: WorkerParts;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   worker = createWorkerParts(test.database);
 });
 afterEach(() => test.drop());

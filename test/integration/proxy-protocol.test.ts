@@ -3,6 +3,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findBalancer, startBalancer } from '../support/balancers.ts';
+import { expectInTime } from '../support/eventually.ts';
 import { clientTls } from '../support/lean-sender.ts';
 import { startListener, type ListenerServer } from '../support/listener-server.ts';
 import { testPki, type Pki } from '../support/pki.ts';
@@ -210,9 +211,9 @@ describe('without a header nobody is answered a byte', () => {
   ])('%s', async (_name, bytes, secure) => {
     const server = await start({ pki: secure ? pki : null });
     expect(await exchange(server, bytes)).toBe('');
-    expect(server.lines).toMatchObject([
-      { msg: 'connection_refused', reason: 'PROXY_HEADER_INVALID', remote_address: '127.0.0.1' },
-    ]);
+    const code = 'PROXY_HEADER_INVALID';
+    const line = { msg: 'connection_refused', level: 'error', reason: code, failure_code: code };
+    expect(server.lines).toMatchObject([{ ...line, remote_address: '127.0.0.1' }]);
     expect(await server.refused()).toEqual({ PROXY_HEADER_INVALID: 1 });
     expect(server.sources).toEqual([]);
   });
@@ -292,7 +293,7 @@ it('a header that is outstanding does not hold up the end', async () => {
   expect(await exchangeOverTls(server, headerV1(ipv4))).toMatch(/^HTTP\/1.1 200 /);
   const startedMs = performance.now();
   await server.listener.drain({ timeoutMs: 5_000 });
-  expect(performance.now() - startedMs).toBeLessThan(1_500);
+  expectInTime(performance.now() - startedMs, 4_000);
   expect(await Promise.all([silent, half])).toEqual(['', '']);
   expect(server.lines).toEqual([]);
 });

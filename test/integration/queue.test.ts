@@ -9,7 +9,7 @@ import { intakeJobSchema } from '../../src/queue/job-schemas.ts';
 import { installationKey } from '../../src/queue/queue-names.ts';
 import { openEventQueue, openSyncQueue } from '../../src/queue/work-queues.ts';
 import { engines, needsRealEngines, startPrivateRedis, uniquePrefix } from '../support/engines.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually, expectInTime } from '../support/eventually.ts';
 import { makeBatch } from '../support/intake-batches.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 
@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-function openIntake(url: string, prefix: string, deadlineMs = 1_000) {
+function openIntake(url: string, prefix: string, deadlineMs = 20_000) {
   const intake = openIntakeQueue({ url, prefix, deadlineMs });
   closers.push(() => intake.close());
   return intake;
@@ -76,7 +76,7 @@ describe('the intake queue', () => {
   it('reads the installation that a worker published, and the first one stays', async () => {
     const prefix = uniquePrefix();
     const intake = openIntake(engines.redisUrl, prefix);
-    const events = openEventQueue({ url: engines.redisUrl, prefix });
+    const events = openEventQueue({ url: engines.redisUrl, prefix, deadlineMs: 20_000 });
     closers.push(() => events.close());
     expect(await intake.readInstallation()).toBeNull();
     expect(await events.publishInstallation('one')).toBe('one');
@@ -96,7 +96,7 @@ describe('the intake queue', () => {
     const took = await elapsedMs(() =>
       expect(intake.addBatch(batch)).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' }),
     );
-    expect(took).toBeLessThan(1_500);
+    expectInTime(took, 4_000);
     await redis.restart();
     await eventually(() => intake.addBatch(batch));
     expect(await intake.states([batchJobId(batch)])).toEqual(new Map([[batchJobId(batch), 'open']]));
@@ -119,7 +119,7 @@ describe('the intake queue', () => {
       () => intake.addBatch(batch),
     ]) {
       const took = await elapsedMs(() => expect(what()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' }));
-      expect(took).toBeLessThan(1_500);
+      expectInTime(took, 4_000);
     }
     await redis.kill('SIGCONT');
     await eventually(() => intake.addBatch(batch));
@@ -147,7 +147,7 @@ describe('the intake queue', () => {
     needsRealEngines(context, 'redis');
     const redis = await startPrivateRedis();
     closers.push(() => redis.stop());
-    const intake = openIntake(redis.url, uniquePrefix());
+    const intake = openIntake(redis.url, uniquePrefix(), 4_000);
     const batch = makeBatch({ journalId: randomUUID(), first: 1, last: 1 });
     await eventually(() => intake.addBatch(batch));
     const admin = new Redis(redis.url);
@@ -169,8 +169,8 @@ describe('the queues of the workers', () => {
   it('add a job once per id, with the priority and delay that were asked for', async () => {
     const prefix = uniquePrefix();
     const url = engines.redisUrl;
-    const events = openEventQueue({ url, prefix });
-    const syncs = openSyncQueue({ url, prefix });
+    const events = openEventQueue({ url, prefix, deadlineMs: 20_000 });
+    const syncs = openSyncQueue({ url, prefix, deadlineMs: 20_000 });
     closers.push(
       () => events.close(),
       () => syncs.close(),
@@ -191,7 +191,7 @@ describe('the queues of the workers', () => {
 
   it('take more jobs than fit one round trip', async () => {
     const prefix = uniquePrefix();
-    const events = openEventQueue({ url: engines.redisUrl, prefix });
+    const events = openEventQueue({ url: engines.redisUrl, prefix, deadlineMs: 20_000 });
     closers.push(() => events.close());
     const keys = Array.from({ length: 450 }, (_, index) => `evt-${index}`);
     await events.add(keys.map((eventKey) => ({ id: eventJobId(eventKey, 0), data: { eventKey } })));

@@ -119,7 +119,7 @@ describe('at the limit', () => {
     // A second request on a connection without a proof has its whole time, and the patience begins again.
     expect(await answered(stranger.socket, ask('/'))).toBe('HTTP/1.1 200 OK');
     expect(await answered(stranger.socket, ask('/'))).toBe('HTTP/1.1 200 OK');
-    await expect.poll(() => stranger.isOpen(), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => stranger.isOpen()).toBe(false);
     expect(await answered(sender.socket, ask('/'))).toBe('HTTP/1.1 200 OK');
     expect(server.lines).toEqual([]);
   });
@@ -136,16 +136,19 @@ describe('at the limit', () => {
     const server = await start();
     await connectMany(server.port, 300);
     await expect.poll(() => server.refused()).toEqual({ GAVE_WAY: 296 });
-    expect(server.reasons().length).toBeLessThan(80);
+    expect(server.reasons().length).toBeLessThan(150);
+    // Where all of it takes long there are some lines in between, each of which says how many were left out before it.
+    const leftOut = () => server.lines.reduce((sum, line) => sum + Number(line['unlogged'] ?? 0), 0);
     await expect
       .poll(
         async () => {
           await connect(server.port);
-          return server.lines.at(-1)?.['unlogged'] ?? 0;
+          return leftOut() + server.lines.length;
         },
-        { interval: 200, timeout: 5_000 },
+        { interval: 200 },
       )
-      .toBeGreaterThan(200);
+      .toBeGreaterThan(296);
+    expect(leftOut()).toBeGreaterThan(100);
   });
 });
 

@@ -28,7 +28,7 @@ import { startTcpProxy } from '../support/tcp-proxy.ts';
 let test: TestDatabase;
 const cleanups: (() => Promise<void>)[] = [];
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   cleanups.push(() => test.drop());
 });
 afterEach(async () => {
@@ -37,14 +37,13 @@ afterEach(async () => {
 
 const neverMs = 3_600_000;
 const patient = { timeoutMs: 30_000 };
-/** Its own, so that it is found among those of other tests. */
-const applicationName = `listen-${randomBytes(6).toString('hex')}`;
 
+/** With a name of its own, by which its session is told from those of other tests, also from one that is about to end. */
 function listenUrl(context: TestContext): URL {
   const { databaseUrl } = engines;
   context.skip(databaseUrl === undefined, 'nobody can listen to an embedded database');
   const url = new URL(databaseUrl ?? '');
-  url.searchParams.set('application_name', applicationName);
+  url.searchParams.set('application_name', `listen-${randomBytes(6).toString('hex')}`);
   return url;
 }
 
@@ -151,10 +150,11 @@ it('notices PgBouncer in transaction mode by itself', { timeout: 60_000 }, async
 });
 
 it('listens anew when its connection is ended, and has missed nothing', async (context) => {
-  const { reaches } = start({ url: listenUrl(context) });
+  const url = listenUrl(context);
+  const { reaches } = start({ url });
   await reaches('listening');
   const { rows } = await sql<{ ended: boolean }>`
-    select pg_terminate_backend(pid) as ended from pg_stat_activity where application_name = ${applicationName}
+    select pg_terminate_backend(pid) as ended from pg_stat_activity where application_name = ${url.searchParams.get('application_name')}
   `.execute(test.database.db);
   expect(rows).toEqual([{ ended: true }]);
   // Not waiting for the new connection: what is asked for meanwhile is found when it stands.

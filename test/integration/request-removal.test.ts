@@ -16,7 +16,7 @@ let test: TestDatabase;
 let database: Database;
 let worker: WorkerParts;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   ({ database } = test);
   worker = createWorkerParts(database);
   await stampInstallation(database, { environment: 'sandbox', region: 'ae', appToken: 'token' });
@@ -168,6 +168,22 @@ describe('the removal of an entity of which Lean has told something newer', () =
     await worker.applyEvent('n');
     expect(await entityState()).toMatchObject({ state: 'active' });
     expect((await rows()).at(-1)).toMatchObject({ failure_code: 'ENTITY_CONNECTED_SINCE' });
+  });
+
+  it('waits for who has to say whether a connection without a signature is ours, and counts against no other’s', async () => {
+    await arrive('e1', created('e1', hours(-2)));
+    await worker.intake([{ body: created('n', hours(1), 'entity.reconnected'), proof: 'certificate' }]);
+    await call('entity_removed', entityId);
+    await createSweepParts(database).look();
+    expect((await rows()).at(-1)).toMatchObject({ state: 'running', failure_code: 'ENTITY_CONNECTED_SINCE' });
+    await sql`
+      update ${database.table('webhook_events')} set state = 'ignored', failure_code = 'ENTITY_NOT_OURS',
+        concluded_at = now() where event_key = 'n'
+    `.execute(database.db);
+    await sql`update ${database.table('requests')} set due_at = now()`.execute(database.db);
+    await createSweepParts(database).look();
+    expect((await rows()).at(-1)).toMatchObject({ state: 'done', failure_code: null });
+    expect(await entityState()).toMatchObject({ state: 'ended', state_reason: 'ENTITY_REMOVED' });
   });
 
   it('is undone by a connection made after it, also where that is told of only after later news', async () => {

@@ -5,7 +5,11 @@ import { afterEach, beforeEach, describe, expect, it, type TestContext } from 'v
 import { createMetrics } from '../../src/observability/metrics.ts';
 import type { Database, TablesTransaction } from '../../src/store/database.ts';
 import { lockEntity } from '../../src/store/entity-lock.ts';
+import { readDigest } from '../../src/store/erasure-store.ts';
 import { stampInstallation } from '../../src/store/installation-store.ts';
+import { recentRefreshes } from '../../src/store/refresh-request-store.ts';
+import { postponeRequest } from '../../src/store/request-conclusion.ts';
+import { eraseAsked } from '../../src/worker/erasure-timer.ts';
 import { takeUpRequests, type RequestTimerOptions } from '../../src/worker/request-timer.ts';
 import { ask, requestRows, type AskingFunction } from '../support/asked-requests.ts';
 import { engines, openTestDatabase, type TestDatabase } from '../support/engines.ts';
@@ -19,7 +23,7 @@ import { createWorkerParts } from '../support/worker-parts.ts';
 let test: TestDatabase;
 let database: Database;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   ({ database } = test);
   await stampInstallation(database, { environment: 'sandbox', region: 'ae', appToken: 'token' });
   await arrive('e1', -2);
@@ -97,6 +101,21 @@ describe('a request that its application has joined in a transaction that is sti
   });
 });
 
+describe('putting a request off', () => {
+  it('waits for no application that holds it', async (context) => {
+    needsTwo(context);
+    const requestId = await call('request_sync', entityId);
+    const wait = { requestId, againInMs: 60_000, failureCode: 'REQUEST_FAILED' };
+    await database.transaction(async (transaction) => {
+      await call('request_sync', entityId, transaction);
+      await postponeRequest(database.db, wait);
+    });
+    expect(await ends()).toEqual(['sync waiting null']);
+    await postponeRequest(database.db, wait);
+    expect(await ends()).toEqual(['sync running REQUEST_FAILED']);
+  });
+});
+
 describe('a look at what was asked for', () => {
   it('puts off what the database refuses, and goes on', async () => {
     await sql`
@@ -148,6 +167,40 @@ describe('a refresh', () => {
     await inTenMinutes();
     await parts.round();
     expect(parts.lean.asked).toHaveLength(2);
+    expect(await ends()).toEqual(['refresh done null']);
+  });
+
+  it('of which nobody knows whether Lean has started it counts for the day, also after it had to wait for its bank', async () => {
+    await call('request_refresh', entityId);
+    const parts = createSweepParts(database);
+    parts.lean.fail = () => {
+      throw Object.assign(new Error('gone'), { code: '08006' });
+    };
+    await parts.round();
+    await sql`
+      update ${database.table('requests')} set due_at = now(), asked_at = now() - interval '5 minutes'
+    `.execute(database.db);
+    await parts.round();
+    expect(parts.lean.asked).toHaveLength(1);
+    expect(await ends()).toEqual(['refresh running null']);
+    expect((await recentRefreshes(database.db, entityId)).agesMs).toHaveLength(1);
+  });
+
+  it('that Lean has started is done once Postgres is back, and is not asked for again', async () => {
+    await call('request_refresh', entityId);
+    let failures = 3;
+    const parts = createSweepParts({
+      ...database,
+      transaction: (run) =>
+        parts.lean.asked.length > 0 && (failures -= 1) >= 0
+          ? Promise.reject(Object.assign(new Error('gone'), { code: '08006' }))
+          : database.transaction(run),
+    });
+    expect(await parts.round()).toMatchObject([{ outcome: 'started' }]);
+    expect(failures).toBeLessThan(0);
+    await inTenMinutes();
+    await parts.round();
+    expect(parts.lean.asked).toHaveLength(1);
     expect(await ends()).toEqual(['refresh done null']);
   });
 
@@ -208,5 +261,30 @@ describe('the removal of an entity', () => {
     expect(await ends()).toEqual(['entity_removed failed ENTITY_CONNECTED_SINCE']);
     const entity = await database.db.selectFrom('entities').select('state').executeTakeFirst();
     expect(entity).toEqual({ state: 'active' });
+  });
+});
+
+describe('an erasure that is carried out late', () => {
+  it('bars no results that came with a connection made since and name the customer alone', async () => {
+    const announce = (results_id: string) =>
+      database.db.insertInto('pending_results').values({ results_id, customer_id: customerId }).execute();
+    await announce('old');
+    await call('request_erase', customerId);
+    const worker = createWorkerParts(database);
+    const timestamp = new Date(Date.now() + 3_600_000).toISOString();
+    await worker.intake([
+      { body: entityBody({ eventId: 'n', timestamp, entityId: 'entity-9', customerId }) },
+    ]);
+    await worker.applyEvent('n');
+    await announce('new');
+    const metrics = createMetrics({ processMetrics: false });
+    const parts = { database, logger: silentLogger, metrics };
+    expect(await eraseAsked(parts, new AbortController().signal)).toBe('again');
+    const digest = await readDigest(database.db);
+    const barred = await database.db.selectFrom('erasures').select('subject_hmac').execute();
+    const isBarred = (id: string) => barred.some((row) => row.subject_hmac === digest?.('results', id));
+    expect([isBarred('old'), isBarred('new')]).toEqual([true, false]);
+    const left = await database.db.selectFrom('pending_results').select('results_id').execute();
+    expect(left).toEqual([{ results_id: 'new' }]);
   });
 });

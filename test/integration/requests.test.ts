@@ -17,7 +17,7 @@ import { createWorkerParts } from '../support/worker-parts.ts';
 let test: TestDatabase;
 let database: Database;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   ({ database } = test);
   await stampInstallation(database, { environment: 'sandbox', region: 'ae', appToken: 'token' });
 });

@@ -20,7 +20,7 @@ const keepDays = { bodies: 7, quarantine: 30, eventKeys: 120, changes: 30 };
 let test: TestDatabase;
 let database: Database;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   ({ database } = test);
 });
 afterEach(() => test.drop());

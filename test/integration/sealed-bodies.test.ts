@@ -10,7 +10,7 @@ import { createWorkerParts, eventRows, testKeyRing, type WorkerParts } from '../
 let test: TestDatabase;
 let worker: WorkerParts;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   worker = createWorkerParts(test.database);
 });
 afterEach(() => test.drop());

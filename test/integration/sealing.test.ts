@@ -33,7 +33,7 @@ const rotated = ringOf([latterKey, formerKey]);
 let test: TestDatabase;
 let database: Database;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   ({ database } = test);
 });
 afterEach(() => test.drop());

@@ -19,7 +19,7 @@ import { instant } from '../support/sync-records.ts';
 let test: TestDatabase;
 let database: Database;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   ({ database } = test);
 });
 afterEach(() => test.drop());

@@ -6,7 +6,7 @@ import { createSweepParts } from '../support/sweep-parts.ts';
 
 let test: TestDatabase;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
 });
 afterEach(() => test.drop());
 

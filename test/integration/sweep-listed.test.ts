@@ -12,7 +12,7 @@ let test: TestDatabase;
 let worker: WorkerParts;
 let parts: ReturnType<typeof createSweepParts>;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
   worker = createWorkerParts(test.database);
   parts = createSweepParts(test.database, { region: 'sa' });
   await parts.begin();

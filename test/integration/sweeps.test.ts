@@ -12,7 +12,7 @@ import { changeNames, createWorkerParts, eventRows } from '../support/worker-par
 
 let test: TestDatabase;
 beforeEach(async () => {
-  test = await openTestDatabase();
+  test = await openTestDatabase({ handedOn: true });
 });
 afterEach(() => test.drop());
 

@@ -3,9 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { fuzzChains } from '../conformance/fuzz-chains.ts';
+import { longTests } from '../support/long-tests.ts';
 
 const seed = randomUUID();
-const mutations = 3000;
+const mutations = longTests ? 3000 : 1200;
 
 it(`never accepts what OpenSSL refuses in strict mode (seed ${seed})`, { timeout: 180_000 }, () => {
   const { accepted, findings } = fuzzChains({ mutations, seed });

@@ -1,5 +1,5 @@
 // What each statement of walk 1 means to the model's tables. Only the meaning that this walk leans on: unique keys,
-// `on conflict`, `where concluded_at is null`, counting. That Postgres gives these statements that meaning is proved
+// `on conflict`, `where state = 'received'`, counting. That Postgres gives these statements that meaning is proved
 // against Postgres, by the integration tests.
 import { z } from 'zod';
 import type { ModelTables, ModelTransaction, Row } from './model-tables.ts';
@@ -28,6 +28,7 @@ const meanings: readonly [pattern: RegExp, run: (statement: Statement) => Outcom
   [/^select pg_try_advisory_xact_lock/, tryLock],
   [/^select pg_advisory_xact_lock\(/, takeLock],
   [/^select event_key, replay_count, received_at::text/, selectOpenPage],
+  [/^select .*"proof".* from "sim"\."webhook_events" where "event_key" in /, selectEvents],
   [/^select .* from "sim"\."webhook_events" where "event_key" in /, selectOpenAmong],
   [/^select .* from "sim"\."webhook_events" where "event_key" = \$1$/, selectEvent],
   [/^select .* from "sim"\."entities" where/, selectEntities],
@@ -112,14 +113,21 @@ function newEvent(row: z.output<typeof rowSchema>, now: Date) {
 }
 
 function upsertEntity({ tables, transaction, parameters }: Statement): Outcome {
-  const text = parameters.find((parameter) => typeof parameter === 'string' && parameter.startsWith('{"'));
-  const row = z.looseObject({ entity_id: z.string() }).parse(JSON.parse(z.string().parse(text)));
-  const key = row.entity_id;
-  tables.lock(transaction, `entities:${key}`);
-  const inserted = tables.get(transaction, 'entities', key) === undefined;
-  tables.put(transaction, { table: 'entities', key, row });
-  return { rows: [{ inserted, state: 'active', stateWritten: true }], affected: 1 };
+  const text = parameters.find((parameter) => typeof parameter === 'string' && parameter.startsWith('[{"'));
+  const given = entityRowsSchema.parse(JSON.parse(z.string().parse(text)));
+  const rows = given.map((row) => {
+    const key = row.entity_id;
+    tables.lock(transaction, `entities:${key}`);
+    const inserted = tables.get(transaction, 'entities', key) === undefined;
+    tables.put(transaction, { table: 'entities', key, row });
+    return { entityId: key, inserted, state: 'active', stateOrder: row.field_orders.state ?? null };
+  });
+  return { rows, affected: rows.length };
 }
+
+const entityRowsSchema = z.array(
+  z.looseObject({ entity_id: z.string(), field_orders: z.looseObject({ state: z.string().optional() }) }),
+);
 
 function insertChanges({ tables, transaction, sql, parameters }: Statement): Outcome {
   const names = z.string().parse(/\(([^)]*)\) values/.exec(sql)?.[1]);
@@ -133,13 +141,24 @@ function insertChanges({ tables, transaction, sql, parameters }: Statement): Out
   return { rows: [], affected: parameters.length / columns.length };
 }
 
-/** `update … set "state" = $1, "failure_code" = $2, … where "event_key" = $n and "concluded_at" is null`. */
-function conclude({ tables, transaction, sql, parameters, now }: Statement): Outcome {
+/** `update … set "state" = $1, "failure_code" = $2, … where "event_key" = $n and state = 'received'`. */
+function conclude(statement: Statement): Outcome {
+  if (!/ where "event_key" in \(/.test(statement.sql)) return concludeOne(statement);
+  const [state, failureCode, ...keys] = statement.parameters;
+  const sql = ` where "event_key" = $3 and state = 'received'`;
+  const rows = keys.flatMap((key) => {
+    const { affected } = concludeOne({ ...statement, sql, parameters: [state, failureCode, key] });
+    return affected === 1 ? [{ event_key: key }] : [];
+  });
+  return { rows, affected: rows.length };
+}
+
+function concludeOne({ tables, transaction, sql, parameters, now }: Statement): Outcome {
   const key = z.string().parse(parameters.at(-1));
   tables.lock(transaction, `${events}:${key}`);
   const found = tables.get(transaction, events, key);
   if (found === undefined) return nothing();
-  const guarded = / where "event_key" = \$\d+ and "concluded_at" is null$/.test(sql);
+  const guarded = / where "event_key" = \$\d+ and state = 'received'$/.test(sql);
   if (guarded && found['concluded_at'] !== null) return nothing();
   const [state, failureCode] = parameters;
   const row = { ...found, state, failure_code: failureCode, concluded_at: now, updated_at: now };
@@ -153,7 +172,9 @@ function tryLock({ tables, transaction, parameters }: Statement): Outcome {
 }
 
 function takeLock({ tables, transaction, parameters }: Statement): Outcome {
-  tables.lock(transaction, `advisory:${String(parameters[0])}`);
+  const [name, listed] = parameters;
+  const ids = Array.isArray(listed) ? listed.map(String).toSorted() : [''];
+  for (const id of ids) tables.lock(transaction, `advisory:${String(name)}${id}`);
   return { rows: [], affected: 1 };
 }
 
@@ -176,6 +197,11 @@ function selectOpenAmong({ tables, transaction, parameters }: Statement): Outcom
   return { rows, affected: rows.length };
 }
 
+function selectEvents({ tables, transaction, parameters }: Statement): Outcome {
+  const rows = tables.all(transaction, events).filter((row) => parameters.includes(row['event_key']));
+  return { rows, affected: rows.length };
+}
+
 function selectEvent({ tables, transaction, parameters }: Statement): Outcome {
   const row = tables.get(transaction, events, z.string().parse(parameters[0]));
   return row === undefined ? nothing() : { rows: [row], affected: 1 };
@@ -186,5 +212,5 @@ function selectEntities({ tables, transaction, sql, parameters }: Statement): Ou
   if (sql.endsWith(' for update')) {
     for (const row of rows) tables.lock(transaction, `entities:${String(row['entity_id'])}`);
   }
-  return { rows, affected: rows.length };
+  return { rows: rows.map((row) => ({ ...row, entityId: row['entity_id'] })), affected: rows.length };
 }

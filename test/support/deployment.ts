@@ -14,6 +14,7 @@ import {
   type ExpectedRow,
 } from '../simulator/expected-tables.ts';
 import { startLeanServer, type LeanServer } from '../simulator/lean-server.ts';
+import { freePort } from './engines-processes.ts';
 import { openTestDatabase, startPrivateRedis, type PrivateEngine, type TestDatabase } from './engines.ts';
 import { receiverSettings, workerSettings, type DeploymentParts } from './deployment-settings.ts';
 import { testPki, writePki, type Pki } from './pki.ts';
@@ -71,7 +72,7 @@ export async function startDeployment(options: { customers: SimulatedCustomers }
   };
   await runMigrate(workerSettings(parts));
   const started: RoleProcess[] = [];
-  let port = '0';
+  const port = String(await freePort());
   return {
     pki,
     secret,
@@ -79,10 +80,10 @@ export async function startDeployment(options: { customers: SimulatedCustomers }
     database,
     lean,
     async startReceiver({ name, settings } = { name: 'journal', settings: {} }) {
-      const process = startRole('receiver', { ...receiverSettings(parts, name), PORT: port, ...settings });
+      const PORT = name === 'journal' ? port : '0';
+      const process = startRole('receiver', { ...receiverSettings(parts, name), PORT, ...settings });
       started.push(process);
       const url = String((await process.line('listening', startDeadlineMs))['url']);
-      if (name === 'journal') ({ port } = new URL(url));
       return { process, url: new URL('/webhooks/lean', url).href };
     },
     async startWorker() {

@@ -104,7 +104,9 @@ async function examine(asked: {
 }): Promise<Examined> {
   const { env, world, argv, publicAuthorities } = asked;
   const database = world === null ? {} : { database: world.test.database };
-  const { code, output } = await operate(['doctor', '--json', ...argv], {
+  // All of it is there and answers, only perhaps not soon.
+  const patience = argv.includes('--seconds') ? [] : ['--seconds', '60'];
+  const { code, output } = await operate(['doctor', '--json', ...argv, ...patience], {
     env,
     publicAuthorities,
     ...database,

@@ -38,6 +38,15 @@ export function chooseEngines(env: Readonly<Record<string, string | undefined>>)
   };
 }
 
+/** Whether no engine of the run is real, and whether it has time for what is only tried at night. */
+export function runEngines(env: Readonly<Record<string, string | undefined>> = process.env) {
+  const { redis, postgres } = chooseEngines(env);
+  return {
+    isEmbedded: redis.kind === 'embedded' && postgres.kind === 'embedded',
+    isLong: env['LONG_TESTS'] === '1',
+  };
+}
+
 interface Candidates {
   readonly name: string;
   readonly wanted: string;

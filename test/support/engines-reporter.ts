@@ -1,8 +1,10 @@
-// The last lines of a test run: which engines it used, what was skipped by name, left out or tried twice and why, and the counts.
+// The last lines of a test run: which engines it used, what was skipped by name, left out or tried twice and why, what
+// failed, and the counts.
 import { join } from 'node:path';
-import type { Reporter, TestCase, TestModule } from 'vitest/node';
-import { testFiles } from './engine-tests.ts';
-import { chooseEngines, engineTestsVariable } from './engines-choice.ts';
+import type { Reporter, TestCase } from 'vitest/node';
+import { leftOutFiles, testFiles } from './engine-tests.ts';
+import { chooseEngines, engineTestsVariable, runEngines } from './engines-choice.ts';
+import { failedTests } from './failed-tests.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -12,7 +14,7 @@ export function createSummaryReporter(): Reporter {
       const cases = modules.flatMap((module) => [...module.children.allTests()]);
       const passed = cases.filter((test) => test.result().state === 'passed').length;
       const skipped = cases.filter((test) => test.result().state === 'skipped');
-      const failed = failures(cases, modules) + unhandledErrors.length;
+      const failed = failedTests({ modules, unhandledErrors });
       const { redis, postgres } = chooseEngines(process.env);
       const lines = [
         `engines: ${redis.words}, ${postgres.words}`,
@@ -23,11 +25,13 @@ export function createSummaryReporter(): Reporter {
           .filter((test) => (test.diagnostic()?.retryCount ?? 0) > 0)
           .map((test) => `second try: ${test.module.relativeModuleId} > ${test.fullName} (was late)`),
         ...(process.env[engineTestsVariable] === '1' ? [leftOut()] : []),
-        `${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`,
+        ...leftOutFiles(runEngines()).map((file) => `left out (embedded engines): ${file}`),
+        ...failed,
+        `${passed} passed, ${failed.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`,
       ];
       process.stdout.write(`${lines.join('\n')}\n`);
       // A run that proves nothing is not a success.
-      if (passed + failed === 0) process.exitCode = 1;
+      if (passed + failed.length === 0) process.exitCode = 1;
     },
   };
 }
@@ -36,13 +40,6 @@ export function createSummaryReporter(): Reporter {
 function leftOut(): string {
   const { length } = testFiles(root).withoutEngines;
   return `left out (--engine-tests): ${length} files that no engine reaches; they say the same on any`;
-}
-
-/** A test that never ended counts as failed, and so does a file that could not be loaded. */
-function failures(cases: readonly TestCase[], modules: readonly TestModule[]): number {
-  const tests = cases.filter((test) => ['failed', 'pending'].includes(test.result().state)).length;
-  const files = modules.filter((module) => module.errors().length > 0).length;
-  return tests + files;
 }
 
 function reason(test: TestCase): string {

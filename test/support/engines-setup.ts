@@ -8,7 +8,7 @@ import { brokerRequestSchema, type BrokerRequest, type SharedEngines } from './e
 import { findPostgresFolder, findRedisServer } from './engines-binaries.ts';
 import { chooseEngines, type EngineChoice } from './engines-choice.ts';
 import { writePgliteTemplate } from './engines-pglite.ts';
-import { createEngineProcesses, type EngineProcesses } from './engines-processes.ts';
+import { createEngineProcesses, type EngineProcesses, type StartOptions } from './engines-processes.ts';
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const processes = createEngineProcesses();
@@ -53,7 +53,7 @@ function handle(request: BrokerRequest, { processes, shared }: Broker): Promise<
     case 'redis':
       return processes.startRedis(request);
     case 'postgres':
-      return processes.startPostgres(request);
+      return startPostgres(processes, request);
     case 'signal':
       return processes.signal(request.pid, request.signal);
   }
@@ -89,6 +89,11 @@ async function startSharedPostgres(
   processes: EngineProcesses,
   { kind, url }: EngineChoice['postgres'],
 ): Promise<SharedEngines['postgres']> {
-  if (kind === 'real') return { kind, url: url ?? (await processes.startPostgres()).url };
+  if (kind === 'real') return { kind, url: url ?? (await startPostgres(processes)).url };
   return { kind, template: await writePgliteTemplate(processes.home) };
+}
+
+/** What it knows of a table would depend on when it last looked by itself, and with it the plan of a statement. */
+function startPostgres(processes: EngineProcesses, { args = [], ...options }: StartOptions = {}) {
+  return processes.startPostgres({ ...options, args: ['autovacuum=off', ...args] });
 }

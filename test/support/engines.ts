@@ -14,6 +14,7 @@ import {
   type EngineSignal,
 } from './engines-broker.ts';
 import { sharedPgliteDialect, takePreparedSchema } from './engines-pglite.ts';
+import { emptyAgain, lookAtFresh, type HandedOn } from './engines-schemas.ts';
 import { forgetKeys } from './redis-keys.ts';
 
 const broker = inject('enginesBroker');
@@ -66,35 +67,63 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
+interface Wish {
+  readonly migrated?: boolean;
+  /**
+   * May be one that an earlier test of the file has dropped, and that is empty again. Only where nothing is left of a
+   * test that would still write when it is over.
+   */
+  readonly handedOn?: boolean;
+}
+
 /** A schema nobody else has, migrated unless `migrated` is false, in the shared Postgres or the file's own PGlite. */
-export async function openTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+export async function openTestDatabase({
+  migrated = true,
+  handedOn = false,
+}: Wish = {}): Promise<TestDatabase> {
   const { postgres } = shared;
-  const prepared = migrated && postgres.kind === 'embedded' ? takePreparedSchema() : undefined;
-  const schema = prepared ?? `test_${randomBytes(6).toString('hex')}`;
-  const { url } = postgres;
-  const database = openDatabase({
-    schema,
-    dialect:
-      postgres.kind === 'embedded'
-        ? await sharedPgliteDialect(postgres.template)
-        : postgresDialect({
-            url: postgres.url,
-            poolSize: 4,
-            applicationName: 'test',
-            onIdleError: () => undefined,
-          }),
-  });
-  if (migrated && prepared === undefined) await migrate(database);
+  const former = handedOn ? emptied.pop() : undefined;
+  const isPrepared = migrated && former === undefined && postgres.kind === 'embedded';
+  const ready = former?.schema ?? (isPrepared ? takePreparedSchema() : undefined);
+  const schema = ready ?? `test_${randomBytes(6).toString('hex')}`;
+  const database = await openSchema(schema);
+  if (migrated && ready === undefined) await migrate(database);
+  const fresh = handedOn ? (former ?? (await lookAtFresh(database))) : undefined;
   return {
     database,
-    url,
+    url: postgres.url,
     schema,
     async drop() {
       if (someTestFailed) process.stderr.write(`schema ${schema} is kept: a test failed\n`);
-      else await sql`drop schema if exists ${sql.id(schema)} cascade`.execute(database.db);
+      else if (fresh !== undefined && (await emptyAgain(database, fresh))) emptied.push(fresh);
+      else await dropSchema(database);
       await database.close();
     },
   };
+}
+
+const emptied: HandedOn[] = [];
+afterAll(async () => {
+  if (shared.postgres.kind === 'embedded') return;
+  for (const { schema } of emptied.splice(0)) {
+    const database = await openSchema(schema);
+    await dropSchema(database);
+    await database.close();
+  }
+});
+
+async function openSchema(schema: string): Promise<Database> {
+  const { postgres } = shared;
+  const common = { poolSize: 4, applicationName: 'test', onIdleError: () => undefined };
+  const dialect =
+    postgres.kind === 'embedded'
+      ? await sharedPgliteDialect(postgres.template)
+      : postgresDialect({ ...common, url: postgres.url });
+  return openDatabase({ schema, dialect });
+}
+
+async function dropSchema({ db, schema }: Database): Promise<void> {
+  await sql`drop schema if exists ${sql.id(schema)} cascade`.execute(db);
 }
 
 export interface PrivateEngine {

@@ -6,6 +6,7 @@ import { parseKeyRing } from '../../src/sealing/key-ring.ts';
 import { open } from '../../src/sealing/seal.ts';
 import { startJobRunner } from '../../src/queue/job-runner.ts';
 import { createWebhookSender, type DeliveryRecord, type WebhookSender } from '../simulator/webhook-sender.ts';
+import { freePort } from './engines-processes.ts';
 import { uniquePrefix } from './engines.ts';
 import { entityBody } from './event-bodies.ts';
 import type { Pki } from './pki.ts';
@@ -69,11 +70,12 @@ export async function openReceiverStage(changes: Settings, pki?: Pki): Promise<R
   const closers: (() => Promise<unknown>)[] = [];
   const notes = createNotes();
   const sent: DeliveryRecord[] = [];
+  const port = String(await freePort());
   let address: URL | null = null;
   let sender: WebhookSender | null = null;
 
   function spawn(more: Settings = {}): RoleProcess {
-    const env = { ...settings.env, PORT: address?.port ?? '0', ...more };
+    const env = { ...settings.env, PORT: port, ...more };
     const process = startProcess({ command: nodeCommand('src/main-receiver.ts'), cwd: root, env });
     processes.push(process);
     return process;

@@ -127,16 +127,37 @@ export interface Effects {
 export async function effectsOf({ test }: WorkerWorld): Promise<Effects> {
   const { db } = test.database;
   const events = await db.selectFrom('webhook_events').select(['state', 'delivery_count']).execute();
-  const changes = await db.selectFrom('changes').select(['change', 'position']).execute();
+  const changes = await db.selectFrom('changes').select(['change', 'event_key', 'position']).execute();
   const runs = await db.selectFrom('sync_runs').select('state').execute();
   return {
     events: events
       .map((row) => ({ state: row.state, deliveries: row.delivery_count }))
       .toSorted((left, right) => right.deliveries - left.deliveries || (left.state < right.state ? -1 : 1)),
-    changes: changes.map((row) => row.change).toSorted(),
+    changes: changes
+      .filter((row, index) => !isToldBefore(row, changes.slice(0, index)))
+      .map((row) => row.change)
+      .toSorted(),
     runs: runs.map((row) => row.state),
     unnumbered: changes.filter((row) => row.position === null).length,
   };
+}
+
+interface Told {
+  readonly change: string;
+  readonly event_key: string | null;
+}
+
+/**
+ * Of a connection whatever event comes first tells, and so does the one that made it: one change or two, by the order in
+ * which they were applied. One event that tells of it twice is what must not be.
+ */
+function isToldBefore({ change, event_key: eventKey }: Told, before: readonly Told[]): boolean {
+  const connected = before.filter((row) => row.change === 'entity.connected');
+  return (
+    change === 'entity.connected' &&
+    connected.length > 0 &&
+    connected.every((row) => row.event_key !== eventKey)
+  );
 }
 
 /** The effects, once the rows are exactly those that Lean holds and the effects are the ones of `once`, or time is up. */

@@ -120,7 +120,7 @@ export function runProcess({ command, cwd, env, uid }: ProcessOptions): Promise<
   const [program, ...args] = command;
   const options = {
     cwd,
-    env: { PATH: searchPath, ...env },
+    env: { PATH: searchPath, ...compileCache(uid), ...env },
     timeout: runDeadlineMs,
     ...(uid !== undefined && { uid, gid: uid }),
   };

@@ -99,7 +99,7 @@ export async function createWorkerWorld(options: WorldOptions): Promise<WorkerWo
     ...changes,
   };
   await stampInstallation(test.database, { environment, region, appToken });
-  const intake = openIntakeQueue({ url, prefix });
+  const intake = openIntakeQueue({ url, prefix, deadlineMs: 20_000 });
   const readiness = createReadiness();
   const metrics = createMetrics({ processMetrics: false });
   const { logger, lines } = createRecordingLogger();

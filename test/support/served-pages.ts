@@ -145,7 +145,7 @@ export const hiddenWords = {
 
 /** A job in every queue, with what must not be seen in its data; gives one id of each. */
 export async function fillQueues(url: string, prefix: string): Promise<Readonly<Record<string, string>>> {
-  const options = { url, prefix };
+  const options = { url, prefix, deadlineMs: 20_000 };
   const [intake, events, syncs] = [openIntakeQueue(options), openEventQueue(options), openSyncQueue(options)];
   const journalId = randomUUID();
   try {

@@ -3,7 +3,8 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** By measurement: each of these takes most of a minute or more. */
-const slowFiles = /(e2e\/|matrix-worker|matrix-journal-kill|matrix-postgres|journal-faults|simulation\.test)/;
+const slowFiles =
+  /(e2e\/|matrix-worker|matrix-journal-kill|matrix-postgres|matrix-receiver|journal-faults|simulation\.test|slowhttptest|installations|lost-webhooks)/;
 
 export class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

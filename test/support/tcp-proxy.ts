@@ -2,6 +2,7 @@
 // For tests and the demo; bytes are passed on unread.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { freePort } from './engines-processes.ts';
 
 export interface TcpProxy {
   readonly host: string;
@@ -87,7 +88,7 @@ export async function startTcpProxy({
     }
   }
 
-  const port = await listen(0);
+  const port = await listen(await freePort());
   return {
     host: '127.0.0.1',
     port,

@@ -37,6 +37,8 @@ export interface WorkerParts {
   take(batch: JournalBatch): Promise<JobReport>;
   /** Runs the job of one event. */
   applyEvent(eventKey: string, options?: { attempt?: number; now?: Date }): Promise<JobReport>;
+  /** Runs the jobs of several events at one time, as one worker does. */
+  applyEvents(eventKeys: readonly string[]): Promise<JobReport[]>;
 }
 
 /** The data of an intake job, bodies sealed as a journal seals them. */
@@ -89,6 +91,8 @@ export function createWorkerParts(
     ...(eventKeyKeepDays !== undefined && { eventKeyKeepDays }),
   });
   const { signal } = new AbortController();
+  const createRun = (now: Date) =>
+    createEventJob({ ...common, syncQueue, apiVersion, now: () => now, random: () => 0 });
   return {
     lines,
     eventJobs,
@@ -105,8 +109,15 @@ export function createWorkerParts(
       return runIntake({ id: `in_${randomUUID()}_1-1`, data, attempt: 1, attempts: 10 }, signal);
     },
     applyEvent(eventKey, { attempt = 1, now = new Date() } = {}) {
-      const runEvent = createEventJob({ ...common, syncQueue, apiVersion, now: () => now, random: () => 0 });
-      return runEvent({ id: 'ev_test', data: { eventKey }, attempt, attempts: 10 }, signal);
+      return createRun(now)({ id: 'ev_test', data: { eventKey }, attempt, attempts: 10 }, signal);
+    },
+    applyEvents(eventKeys) {
+      const run = createRun(new Date());
+      return Promise.all(
+        eventKeys.map((eventKey) =>
+          run({ id: 'ev_test', data: { eventKey }, attempt: 1, attempts: 10 }, signal),
+        ),
+      );
     },
   };
 }

@@ -14,6 +14,7 @@ import {
   judgeRights,
   judgeWrites as judgeDatabaseWrites,
 } from '../../src/operations/doctor-postgres.ts';
+import { judgeQueueOwner } from '../../src/operations/doctor-queue-owner.ts';
 import { judgePrefix, judgeReach, judgeSettings, judgeWrites } from '../../src/operations/doctor-redis.ts';
 import { exitCodeOf } from '../../src/operations/ops-certificates.ts';
 import { parseRedisWrites } from '../../src/queue/redis-facts.ts';
@@ -149,6 +150,25 @@ describe('Redis', () => {
     expect(judgePrefix('lean', single).state).toBe('ok');
     expect(judgePrefix('{lean}', { ...single, isClusterServer: true }).state).toBe('problem');
     expect(judgePrefix(undefined, single).state).toBe('skipped');
+  });
+
+  it('that nobody serves behind the prefix is a warning once there are events, and another’s queues are a problem', () => {
+    const used = { installationId: 'ours', hasEvents: true };
+    const unused = { ...used, hasEvents: false };
+    const prefix = '{lean}';
+    expect(judgeQueueOwner({ prefix, inRedis: 'ours', inDatabase: used }).state).toBe('ok');
+    expect(judgeQueueOwner({ prefix, inRedis: null, inDatabase: unused }).state).toBe('ok');
+    expect(judgeQueueOwner({ prefix, inRedis: null, inDatabase: used })).toMatchObject({
+      state: 'warning',
+      message: expect.stringContaining('QUEUE_PREFIX'),
+    });
+    for (const inDatabase of [used, unused])
+      expect(judgeQueueOwner({ prefix, inRedis: 'theirs', inDatabase })).toMatchObject({
+        state: 'problem',
+        code: 'WRONG_INSTALLATION',
+      });
+    expect(judgeQueueOwner({ prefix, inRedis: undefined, inDatabase: used }).state).toBe('skipped');
+    expect(judgeQueueOwner({ prefix, inRedis: null, inDatabase: undefined }).state).toBe('skipped');
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { judgeFileSystem } from '../../src/journal/journal-place.ts';
+import { describePassingPlace, judgeFileSystem } from '../../src/journal/journal-place.ts';
 
 it.each([
   ['tmpfs', 0x01021994, 'memory'],
@@ -26,4 +26,11 @@ it.each([
   ['an unknown one', 0],
 ])('%s looks like a disk', (_, type) => {
   expect(judgeFileSystem(type)).toBeNull();
+});
+
+it.skipIf(process.platform !== 'linux')("the kernel's own views of itself are refused, made or not", () => {
+  for (const dir of ['/proc', '/proc/lean/journal', '/sys/lean'])
+    expect(() => describePassingPlace(dir)).toThrow(
+      expect.objectContaining({ code: 'JOURNAL_UNWRITABLE', message: expect.stringContaining(dir) }),
+    );
 });

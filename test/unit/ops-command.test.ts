@@ -89,7 +89,17 @@ describe('the help', () => {
     ])
       expect({ argv, code: (await operate(argv)).code }).toEqual({ argv, code: 2 });
   });
+
+  it('says first which option it does not know, or which lacks its value', async () => {
+    expect(await firstLineOf('sync', 'entity', '--yes')).toBe("Unknown option '--yes'");
+    expect(await firstLineOf('sync', 'entity', '--\u001B[31m')).not.toContain('\u001B');
+    expect(await firstLineOf('events', 'list', '--since')).toContain("'--since <value>' argument missing");
+  });
 });
+
+async function firstLineOf(...argv: string[]): Promise<string> {
+  return (await operate(argv)).output.split('\n', 1).join('');
+}
 
 /** A clock that jumps to whatever is waited for. */
 function jumpingClock(): Clock & { waitedMs: number[] } {

@@ -1,5 +1,6 @@
 // Where a presented certificate is looked for, what of it is remembered, and that an untrusted word is never read.
 import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { beforeAll, expect, it } from 'vitest';
 import {
   createForwardedSource,
@@ -79,4 +80,24 @@ it('one line and the same twice are two texts', () => {
 it('a connection without TLS presents nothing, whatever its header says', () => {
   const source = createSocketSource();
   expect(source({ socket: proxy, rawHeaders: linesOf(lean) })).toEqual({ kind: 'absent' });
+});
+
+it('a chain that came over another connection is not taken apart again, and one that differs in a certificate is', () => {
+  const source = createSocketSource();
+  const over = (leafDer: Uint8Array, issuers: readonly Uint8Array[]) => {
+    const chain = [leafDer, ...issuers].reduceRight<object | undefined>(
+      (issuerCertificate, raw) => ({ raw: Uint8Array.from(raw), issuerCertificate }),
+      undefined,
+    );
+    const socket = Object.defineProperty(new TLSSocket(new Socket()), 'getPeerX509Certificate', {
+      value: () => chain,
+    });
+    return source({ socket, rawHeaders: [] });
+  };
+  const { leafDer, intermediatesDer } = certificatesOf(lean);
+  const first = over(leafDer, intermediatesDer);
+  expect(first).toMatchObject({ kind: 'presented', presented: { identity: { names: { uri: [] } } } });
+  expect(over(leafDer, intermediatesDer)).toBe(first);
+  expect(over(leafDer, [])).not.toEqual(first);
+  expect(over(certificatesOf(pki.otherCustomer).leafDer, intermediatesDer)).not.toEqual(first);
 });

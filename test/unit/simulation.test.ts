@@ -4,11 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { liveThrough, type History, type HistoryOptions } from '../simulation/history.ts';
+import { longTests } from '../support/long-tests.ts';
 
 const base = randomUUID();
-const histories = 1_000;
+const histories = longTests ? 1_000 : 400;
 /** Of each role; one history gives fewer when it ends before. */
-const wantedCrashes = 120;
+const wantedCrashes = longTests ? 120 : 60;
 const crashSteps = 120;
 
 /** The end of the history where a promise was broken; the whole of it is a command away. */

@@ -23,6 +23,11 @@ describe('textTable', () => {
     ).toBe(`${'x'.repeat(39)}…`);
   });
 
+  it('leaves whole what somebody has to copy', () => {
+    const key = `sha256:${'ab'.repeat(32)}`;
+    expect(textTable([{ key, text: 'x'.repeat(100) }], { whole: ['key'] })).toContain(`${key}  x`);
+  });
+
   it('says that there are no rows', () => {
     expect(textTable([])).toBe('(no rows)');
   });

@@ -1,0 +1,137 @@
+// Events of different entities that are at hand at one time are applied in one transaction, their statements put together:
+// what costs most is the way to Postgres and the commit. What goes wrong with one of them leaves nothing behind of any, and
+// each is then applied alone: so nobody can tell whether an event had company.
+import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
+import type { Database, TablesTransaction } from '../store/database.ts';
+import { lockEntities } from '../store/entity-lock.ts';
+import { readDigestInUse } from '../store/erasure-store.ts';
+import { concludeEvent, type StoredEvent } from '../store/event-store.ts';
+import { gatherOn } from '../store/gathered.ts';
+import type { EventHandler, HandlerAnswer } from './event-handler.ts';
+import { unlessRemoved } from './removed-entity.ts';
+
+export interface ShareableEvent {
+  readonly event: StoredEvent;
+  readonly envelope: ReadableEnvelope & { readonly entityId: string };
+  readonly handler: EventHandler;
+}
+
+export interface EventBatches {
+  /** What came of it, committed; null: nothing was written, and it is to be applied alone. */
+  apply(one: ShareableEvent): Promise<HandlerAnswer | null>;
+}
+
+export interface EventBatchesOptions {
+  readonly database: Database;
+  readonly apiVersion: 'v1' | 'v2';
+  readonly now: () => Date;
+}
+
+/** Each entity of a batch is locked until its end, so that others wait for it no longer than for a few events. */
+const batchLimit = 16;
+/** Another one beside the one under way, which may be waiting for a lock. */
+const batchesAtATime = 2;
+const worthASecond = batchLimit / 2;
+
+interface Waiting extends ShareableEvent {
+  readonly resolve: (answer: HandlerAnswer | null) => void;
+}
+
+export function createEventBatches(options: EventBatchesOptions): EventBatches {
+  let waiting: Waiting[] = [];
+  let underWay = 0;
+  let isLooking = false;
+
+  /** After what is at hand in this turn of the event loop has come. */
+  function look(): void {
+    if (isLooking) return;
+    isLooking = true;
+    setImmediate(() => {
+      isLooking = false;
+      while (
+        waiting.length > 0 &&
+        (underWay === 0 || (underWay < batchesAtATime && waiting.length >= worthASecond))
+      ) {
+        void run(take());
+      }
+    });
+  }
+
+  function take(): Waiting[] {
+    const taken = new Map<string, Waiting>();
+    for (const one of waiting) {
+      if (taken.size === batchLimit) break;
+      if (!taken.has(one.envelope.entityId)) taken.set(one.envelope.entityId, one);
+    }
+    const batch = [...taken.values()];
+    const isTaken = new Set(batch);
+    waiting = waiting.filter((one) => !isTaken.has(one));
+    return batch;
+  }
+
+  async function run(batch: readonly Waiting[]): Promise<void> {
+    underWay += 1;
+    const answers = await applyAll(options, batch);
+    for (const [place, { resolve }] of batch.entries()) resolve(answers?.[place] ?? null);
+    underWay -= 1;
+    look();
+  }
+
+  return {
+    apply(one) {
+      const { promise, resolve } = Promise.withResolvers<HandlerAnswer | null>();
+      waiting.push({ ...one, resolve });
+      look();
+      return promise;
+    },
+  };
+}
+
+/** Null: nothing of it was written. */
+async function applyAll(
+  options: EventBatchesOptions,
+  batch: readonly ShareableEvent[],
+): Promise<readonly HandlerAnswer[] | null> {
+  // Alone it is as fast, and its errors are its own.
+  if (batch.length === 1) return null;
+  try {
+    return await options.database.transaction((transaction) => applyOn(transaction, options, batch));
+  } catch {
+    // Whatever it was, whoever has it meets it again alone, and there it is told.
+    return null;
+  }
+}
+
+async function applyOn(
+  transaction: TablesTransaction,
+  { database, apiVersion, now }: EventBatchesOptions,
+  batch: readonly ShareableEvent[],
+): Promise<readonly HandlerAnswer[]> {
+  const entityIds = batch.map(({ envelope }) => envelope.entityId);
+  // All of them before anything else, in one order: no two batches wait for each other.
+  await lockEntities(database, transaction, entityIds);
+  // Where somebody was erased every event is looked at by itself. Asked behind the locks, which an erasure takes too.
+  if ((await readDigestInUse(transaction)) !== null) throw new Apart();
+  gatherOn(transaction);
+  const ran = await Promise.allSettled(
+    batch.map(({ event, envelope, handler }) =>
+      unlessRemoved(handler)({ database, transaction, event, envelope, now: now(), apiVersion }),
+    ),
+  );
+  // Only when all have ended: nobody may still be at it when the transaction ends.
+  const answers = ran.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
+  const concluded = await Promise.all(
+    answers.map(async (answer, place) => {
+      const { eventKey = '' } = batch[place]?.event ?? {};
+      return answer.kind === 'open' || concludeEvent(transaction, eventKey, answer.conclusion);
+    }),
+  );
+  if (concluded.includes(false)) throw new Apart();
+  return answers;
+}
+
+/** Thrown to roll back; never leaves this file. */
+class Apart extends Error {}
