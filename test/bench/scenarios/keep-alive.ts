@@ -1,0 +1,56 @@
+// Deliveries a second over connections that stay open, as many as each subject answers: 1, 16, 64 and 256 of them. Ours
+// verifies certificate and signature and has its journal on; behind it the forwarder goes on with what it gathered.
+import { loadTimes } from '../load-times.ts';
+import { cpuPerAnswer, perSecond, runLoad } from '../load.ts';
+import { joined, measureInTurns } from '../measured.ts';
+import type { BenchContext, Scenario, ScenarioResult } from '../scenario.ts';
+import { withSubjects, type Subject } from '../subjects.ts';
+import { warmUp } from '../warm-up.ts';
+
+/** The connections for which something is aimed at. */
+const judged = 64;
+
+export const keepAlive: Scenario = {
+  name: 'keep-alive',
+  title: 'Deliveries a second over open connections',
+  run: (context) =>
+    withSubjects(context, async (stage) => {
+      const subjects = await stage.start('ours', 'textbook', 'limit-fastify', 'limit-nginx');
+      await warmUp(context, subjects);
+      const results: ScenarioResult[] = [];
+      for (const connections of context.quick ? [judged] : [1, 16, judged, 256])
+        results.push(await compare(context, { subjects, connections }));
+      return joined(results);
+    }),
+};
+
+interface Compared {
+  readonly subjects: readonly Subject[];
+  readonly connections: number;
+}
+
+async function compare(context: BenchContext, { subjects, connections }: Compared): Promise<ScenarioResult> {
+  const measured = await measureInTurns(context, {
+    subjects,
+    measure: ({ target, pid }) =>
+      runLoad({ target, model: { kind: 'closed', connections }, ...loadTimes(context), pids: [pid] }),
+  });
+  const what = connections === 1 ? '1 connection' : `${connections} connections`;
+  const toPeer = (to: string, atLeast: number | null) =>
+    measured.ratio({
+      what: `${what}, to ${to}`,
+      of: 'ours',
+      to,
+      target: atLeast === null || connections !== judged ? null : { atLeast },
+      value: perSecond,
+    });
+  return {
+    figures: [
+      ...measured.figures({ what, unit: 'a second', value: perSecond }),
+      ...(connections === judged
+        ? measured.figures({ what: `${what}, CPU`, unit: 'µs a delivery', value: cpuPerAnswer })
+        : []),
+    ],
+    ratios: [...toPeer('textbook', 2), ...toPeer('limit-fastify', 0.75), ...toPeer('limit-nginx', null)],
+  };
+}
