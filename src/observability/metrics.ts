@@ -175,6 +175,12 @@ function workerMetrics(registry: Registry) {
       labelNames: ['state'],
       registers,
     }),
+    eventBatches: new Counter({
+      name: 'lean_event_batches_total',
+      help: 'Events of several entities taken together, by outcome: shared (one transaction), apart and failed (each alone after all).',
+      labelNames: ['outcome'],
+      registers,
+    }),
     eventWarnings: new Counter({
       name: 'lean_event_warnings_total',
       help: 'Deliveries that were read although something about them is odd, by warning: DUPLICATE_KEY, TIMESTAMP_TOO_LONG.',

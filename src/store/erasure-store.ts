@@ -99,6 +99,17 @@ export async function findErased(
   );
 }
 
+/** Whether one of them names somebody who was ever erased; changes nothing. */
+export async function isAnyErased(executor: Executor, events: readonly NamedSubjects[]): Promise<boolean> {
+  const digest = await readDigestInUse(executor);
+  if (digest === null) return false;
+  const erasures = await readErasures(
+    executor,
+    events.flatMap((event) => digestsOf(event, digest)),
+  );
+  return erasures.size > 0;
+}
+
 function digestsOf({ customerId, entityId, resultsId }: NamedSubjects, digest: Digest): string[] {
   const named = [
     ['customer', customerId],

@@ -5,11 +5,13 @@ import {
   CompiledQuery,
   PostgresDialect,
   PostgresDriver,
+  sql,
   type DatabaseConnection,
   type Dialect,
   type PostgresPool,
   type TransactionSettings,
 } from 'kysely';
+import type { Executor } from './database.ts';
 
 interface TransactionLimit {
   readonly pool: PostgresPool;
@@ -20,6 +22,17 @@ interface TransactionLimit {
 /** Postgres whose transactions end by themselves, locks and all, when whoever began them goes silent. */
 export function boundedTransactions({ pool, idleMs }: TransactionLimit): Dialect {
   return new BoundedDialect(pool, idleMs);
+}
+
+/** For the rest of this transaction: Postgres itself ends what takes longer, in milliseconds, and with it the transaction. */
+export async function limitWaits(
+  transaction: Executor,
+  { lockMs, statementMs }: { readonly lockMs: number; readonly statementMs: number },
+): Promise<void> {
+  await sql`
+    select set_config('lock_timeout', ${String(lockMs)}, true),
+      set_config('statement_timeout', ${String(statementMs)}, true)
+  `.execute(transaction);
 }
 
 class BoundedDialect extends PostgresDialect {

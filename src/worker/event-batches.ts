@@ -1,12 +1,14 @@
 // Events of different entities that are at hand at one time are applied in one transaction, their statements put together:
 // what costs most is the way to Postgres and the commit. What goes wrong with one of them leaves nothing behind of any, and
-// each is then applied alone: so nobody can tell whether an event had company.
+// each is then applied alone: so nobody can tell whether an event had company. It never waits for whom one of them waits for.
 import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
 import { lockEntities } from '../store/entity-lock.ts';
-import { readDigestInUse } from '../store/erasure-store.ts';
+import { isAnyErased } from '../store/erasure-store.ts';
 import { concludeEvent, type StoredEvent } from '../store/event-store.ts';
 import { gatherOn } from '../store/gathered.ts';
+import { limitWaits } from '../store/transaction-limit.ts';
 import type { EventHandler, HandlerAnswer } from './event-handler.ts';
 import { unlessRemoved } from './removed-entity.ts';
 
@@ -17,13 +19,14 @@ export interface ShareableEvent {
 }
 
 export interface EventBatches {
-  /** What came of it, committed; null: nothing was written, and it is to be applied alone. */
+  /** What came of it, committed; null: it is to be applied alone, which also tells if a commit's answer was lost. */
   apply(one: ShareableEvent): Promise<HandlerAnswer | null>;
 }
 
 export interface EventBatchesOptions {
   readonly database: Database;
   readonly apiVersion: 'v1' | 'v2';
+  readonly metrics: Pick<Metrics, 'eventBatches'>;
   readonly now: () => Date;
 }
 
@@ -32,6 +35,11 @@ const batchLimit = 16;
 /** Another one beside the one under way, which may be waiting for a lock. */
 const batchesAtATime = 2;
 const worthASecond = batchLimit / 2;
+/**
+ * Postgres itself ends a wait, so that nobody's locks are held any longer by a transaction that was given up here: an
+ * entity that somebody holds costs its company this much and no more.
+ */
+const waits = { lockMs: 100, statementMs: 5_000 };
 
 interface Waiting extends ShareableEvent {
   readonly resolve: (answer: HandlerAnswer | null) => void;
@@ -87,17 +95,21 @@ export function createEventBatches(options: EventBatchesOptions): EventBatches {
   };
 }
 
-/** Null: nothing of it was written. */
+/** Null: each is to be applied alone. */
 async function applyAll(
   options: EventBatchesOptions,
   batch: readonly ShareableEvent[],
 ): Promise<readonly HandlerAnswer[] | null> {
   // Alone it is as fast, and its errors are its own.
   if (batch.length === 1) return null;
+  const { eventBatches } = options.metrics;
   try {
-    return await options.database.transaction((transaction) => applyOn(transaction, options, batch));
-  } catch {
+    const answers = await options.database.transaction((transaction) => applyOn(transaction, options, batch));
+    eventBatches.inc({ outcome: 'shared' });
+    return answers;
+  } catch (error) {
     // Whatever it was, whoever has it meets it again alone, and there it is told.
+    eventBatches.inc({ outcome: error instanceof Apart ? 'apart' : 'failed' });
     return null;
   }
 }
@@ -108,10 +120,17 @@ async function applyOn(
   batch: readonly ShareableEvent[],
 ): Promise<readonly HandlerAnswer[]> {
   const entityIds = batch.map(({ envelope }) => envelope.entityId);
+  await limitWaits(transaction, waits);
   // All of them before anything else, in one order: no two batches wait for each other.
   await lockEntities(database, transaction, entityIds);
-  // Where somebody was erased every event is looked at by itself. Asked behind the locks, which an erasure takes too.
-  if ((await readDigestInUse(transaction)) !== null) throw new Apart();
+  // What names somebody erased is looked at by itself. Asked behind the locks, which an erasure takes too.
+  if (
+    await isAnyErased(
+      transaction,
+      batch.map(({ envelope }) => envelope),
+    )
+  )
+    throw new Apart();
   gatherOn(transaction);
   const ran = await Promise.allSettled(
     batch.map(({ event, envelope, handler }) =>
@@ -133,5 +152,5 @@ async function applyOn(
   return answers;
 }
 
-/** Thrown to roll back; never leaves this file. */
+/** Thrown to roll back where that is nobody's fault; never leaves this file. */
 class Apart extends Error {}

@@ -1,17 +1,26 @@
 // Every type of event that Lean is known to send, and what is done with it: the one table. A type that is not here is
 // treated as those that are recorded: kept, marked and announced in the change feed, and nothing else.
+import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import type { EventHandler } from './event-handler.ts';
 import { onBankAvailability } from './event-handlers-bank.ts';
 import { onConsentUpdated } from './event-handlers-consent.ts';
-import { onEntityCreated, onEntityReconnected, onEntityUpdated } from './event-handlers-entity.ts';
-import { onRefreshUpdated } from './event-handlers-refresh.ts';
+import {
+  isOnlyKept,
+  onEntityCreated,
+  onEntityReconnected,
+  onEntityUpdated,
+} from './event-handlers-entity.ts';
+import { isUnderWay, onRefreshUpdated } from './event-handlers-refresh.ts';
 import { onResultsReady } from './event-handlers-results.ts';
 
 export interface EventType {
   /** Null: recorded. */
   readonly handler: EventHandler | null;
-  /** It writes what belongs to its entity alone, and without savepoints: so several may share a transaction. */
-  readonly isShareable?: true;
+  /**
+   * Whether several may share a transaction: it writes what belongs to its entity alone, without savepoints, and every
+   * statement of it is one that answers several at once. With others, one after the other, it would be slower together.
+   */
+  readonly isShareable?: (envelope: ReadableEnvelope, apiVersion: 'v1' | 'v2') => boolean;
   /** What the service does with it, for the table of docs/lean-events-and-errors.md. */
   readonly does: string;
 }
@@ -27,7 +36,7 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.created',
     {
       handler: onEntityCreated,
-      isShareable: true,
+      isShareable: isOnlyKept,
       does: 'The entity is kept and announced (`entity.connected`). Its data is fetched when its first refresh has finished; in the v1 dialect at once.',
     },
   ],
@@ -35,7 +44,6 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.updated',
     {
       handler: onEntityUpdated,
-      isShareable: true,
       does: 'Bank and permissions are taken over and the entity is active again; Lean is asked for it, its consents and its data. With no permission left it is `action_required`: its syncs stop and `entity.action_required` says so.',
     },
   ],
@@ -43,7 +51,6 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.reconnected',
     {
       handler: onEntityReconnected,
-      isShareable: true,
       does: 'The entity is active again (`entity.connected`), and it and its data are read again.',
     },
   ],
@@ -51,7 +58,7 @@ export const eventTypes: ReadonlyMap<string, EventType> = new Map<string, EventT
     'entity.data.refresh.updated',
     {
       handler: onRefreshUpdated,
-      isShareable: true,
+      isShareable: isUnderWay,
       does: 'With `FINISHED` or `OK` a sync fetches what the refresh says is there; the first one of an entity reads its whole history, and once a day the entity and its consents are read too. Any other status writes down only that the entity lives.',
     },
   ],
@@ -100,8 +107,8 @@ export function handlerFor(type: string): EventHandler | null {
   return eventTypes.get(type)?.handler ?? null;
 }
 
-export function isShareable(type: string): boolean {
-  return eventTypes.get(type)?.isShareable === true;
+export function isShareable(envelope: ReadableEnvelope, apiVersion: 'v1' | 'v2'): boolean {
+  return eventTypes.get(envelope.type)?.isShareable?.(envelope, apiVersion) === true;
 }
 
 export function isHandled(type: string): boolean {

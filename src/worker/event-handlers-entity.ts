@@ -2,6 +2,7 @@
 // newest word, have it read again from Lean. In v2 the data comes with its refresh, not with these.
 import type { DetailsOf } from '../core/change-schemas.ts';
 import { normalizeEntity } from '../lean/normalize-entity.ts';
+import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { appendChanges } from '../store/change-store.ts';
 import { lockEntity } from '../store/entity-lock.ts';
@@ -26,6 +27,11 @@ export async function onEntityCreated(context: HandlerContext): Promise<HandlerA
   return processed(
     await fetchConnected(context, entity, { rereadEntity: context.envelope.timestamp === null }),
   );
+}
+
+/** Nothing is to be fetched because of it: see fetchConnected. */
+export function isOnlyKept({ timestamp }: ReadableEnvelope, apiVersion: 'v1' | 'v2'): boolean {
+  return apiVersion === 'v2' && timestamp !== null;
 }
 
 export async function onEntityUpdated(context: HandlerContext): Promise<HandlerAnswer> {

@@ -1,4 +1,6 @@
 // A data refresh: once Lean has finished it, and not before, there is something to fetch.
+import { z } from 'zod';
+import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import { webhookPayloadSchemas } from '../lean/wire-webhook.ts';
 import { isTerminalRefresh } from '../lean/wire-refresh.ts';
 import { recordTerminalRefresh } from '../store/entity-refresh-store.ts';
@@ -15,6 +17,14 @@ import {
 
 /** Consents come whole with the entity alone, and no list has their events: so often it is read again with its data. */
 const rereadEveryHours = 24;
+
+const statusSchema = z.looseObject({ status: z.string() });
+
+/** Nothing is to be fetched because of it yet. */
+export function isUnderWay({ payload }: ReadableEnvelope): boolean {
+  const { success, data } = statusSchema.safeParse(payload);
+  return success && !isTerminalRefresh(data.status);
+}
 
 export async function onRefreshUpdated(context: HandlerContext): Promise<HandlerAnswer> {
   const { database, transaction, event, envelope } = context;

@@ -36,7 +36,7 @@ export interface EventJobDeps {
   readonly apiVersion: 'v1' | 'v2';
   readonly stepBack: StepBack;
   readonly logger: Logger;
-  readonly metrics: Pick<Metrics, 'events' | 'syncs'>;
+  readonly metrics: Pick<Metrics, 'events' | 'eventBatches' | 'syncs'>;
   readonly now: () => Date;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
@@ -172,14 +172,14 @@ interface Handled {
   readonly handler: EventHandler;
 }
 
-/** Null where that cannot be, or did not go well: then nothing of it remains. */
+/** Null where that cannot be, or did not go well: applied alone it is told what became of it. */
 async function applyInCompany(
-  { batches, metrics }: JobParts,
+  { apiVersion, batches, metrics }: JobParts,
   event: StoredEvent,
   { envelope, handler }: Handled,
 ): Promise<HandlerAnswer | null> {
-  const { entityId, type } = envelope;
-  if (entityId === null || !isShareable(type)) return null;
+  const { entityId } = envelope;
+  if (entityId === null || !isShareable(envelope, apiVersion)) return null;
   const answer = await batches.apply({ event, envelope: { ...envelope, entityId }, handler });
   if (answer?.kind === 'concluded') metrics.events.inc({ state: answer.conclusion.state });
   return answer;

@@ -3,10 +3,12 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { lockEntity } from '../../src/store/entity-lock.ts';
 import { readDigest, recordErasures } from '../../src/store/erasure-store.ts';
 import { stampInstallation } from '../../src/store/installation-store.ts';
-import { openTestDatabase, type TestDatabase } from '../support/engines.ts';
+import { engines, openTestDatabase, type TestDatabase } from '../support/engines.ts';
 import { entityBody, refreshBody, webhookBody } from '../support/event-bodies.ts';
+import { eventually } from '../support/eventually.ts';
 import { changeNames, createWorkerParts, eventRows } from '../support/worker-parts.ts';
 
 let test: TestDatabase;
@@ -80,6 +82,15 @@ async function transactionsOf({ database }: TestDatabase): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
+async function eraseCustomers({ database }: TestDatabase, ids: readonly string[]): Promise<void> {
+  await database.transaction(async (transaction) => {
+    const digest = await readDigest(transaction);
+    if (digest === null) throw new Error('there is no key');
+    const subjects = ids.map((id) => ({ kind: 'customer', id }) as const);
+    await recordErasures(transaction, { subjects, digest, now: new Date() });
+  });
+}
+
 /** Of eight entities: connected, refreshed for the first time, refreshing, changed and revoked. */
 function severalBodies(): Uint8Array[] {
   return Array.from({ length: 8 }, (_, place) => {
@@ -93,7 +104,7 @@ function severalBodies(): Uint8Array[] {
   });
 }
 
-it('events of several entities at one time leave what they leave one after the other, in one transaction', async () => {
+it('events of several entities at one time leave what they leave one after the other, and those that fetch nothing share a transaction', async () => {
   const bodies = severalBodies();
   const together = await applyTogether(test, bodies);
   const inTurn = await applyInTurn(other, bodies);
@@ -101,7 +112,7 @@ it('events of several entities at one time leave what they leave one after the o
   expect(together.outcomes).toEqual(Array.from({ length: 8 }, () => 'processed'));
   expect(await leftBehind(test)).toEqual(await leftBehind(other));
   expect(together.worker.syncJobs).toHaveLength(inTurn.worker.syncJobs.length);
-  expect([await transactionsOf(test), await transactionsOf(other)]).toEqual([1, 8]);
+  expect([await transactionsOf(test), await transactionsOf(other)]).toEqual([1 + 4, 8]);
 });
 
 it('an event that cannot be applied is set aside, and the others at hand with it are applied', async () => {
@@ -138,6 +149,39 @@ it('events of one entity at one time end in its newest state, whichever of them 
   expect(row).toEqual({ bank_name: 'Bank 5' });
 });
 
+it('events at hand with one whose entity somebody holds do not wait for that', async (context) => {
+  context.skip(engines.kind.postgres === 'embedded', 'needs two connections');
+  const { worker, keys } = await takeIn(test, severalBodies());
+  const { promise: mayEnd, resolve: release } = Promise.withResolvers<void>();
+  const { promise: isHeld, resolve: held } = Promise.withResolvers<void>();
+  const holder = test.database.transaction(async (transaction) => {
+    await lockEntity(test.database, transaction, 'entity-0');
+    held();
+    await mayEnd;
+  });
+  await isHeld;
+  const applied = worker.applyEvents(keys);
+  const openKeys = async () =>
+    (await eventRows(test.database)).flatMap(({ event_key: key, state }) =>
+      state === 'received' ? [key] : [],
+    );
+  try {
+    await eventually(async () => expect(await openKeys()).toEqual([keys[0]]));
+  } finally {
+    release();
+    await holder;
+  }
+  expect(new Set((await applied).map(({ outcome }) => outcome))).toEqual(new Set(['processed']));
+});
+
+it('an erasure of somebody else keeps nobody from sharing a transaction', async () => {
+  await stampInstallation(test.database, { environment: 'sandbox', region: 'ae', appToken: 'token' });
+  await eraseCustomers(test, ['somebody else']);
+  const { keys } = await applyTogether(test, severalBodies());
+  expect(keys).toHaveLength(8);
+  expect(await transactionsOf(test)).toBe(1 + 4);
+});
+
 it('an event that is applied twice at one time is applied once', async () => {
   const { worker, keys } = await takeIn(test, severalBodies());
   const reports = await Promise.all([worker.applyEvents(keys), worker.applyEvents(keys)]);
@@ -152,12 +196,7 @@ it('an event that is applied twice at one time is applied once', async () => {
 it('nothing of an erased customer is kept when their event is at hand with others', async () => {
   await stampInstallation(test.database, { environment: 'sandbox', region: 'ae', appToken: 'token' });
   const { worker, keys } = await takeIn(test, severalBodies());
-  await test.database.transaction(async (transaction) => {
-    const digest = await readDigest(transaction);
-    if (digest === null) throw new Error('there is no key');
-    const subjects = [{ kind: 'customer', id: 'customer-2' }] as const;
-    await recordErasures(transaction, { subjects, digest, now: new Date() });
-  });
+  await eraseCustomers(test, ['customer-2']);
   const outcomes = (await worker.applyEvents(keys)).map(({ outcome }) => outcome);
   expect(outcomes[2]).toBe('CUSTOMER_ERASED');
   expect(outcomes.filter((outcome) => outcome === 'processed')).toHaveLength(7);

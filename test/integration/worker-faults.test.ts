@@ -2,7 +2,6 @@
 // nothing had happened.
 import { afterEach, describe, expect, it } from 'vitest';
 import { sql } from 'kysely';
-import { describeError } from '../../src/observability/describe-error.ts';
 import { openDatabase, postgresDialect } from '../../src/store/database.ts';
 import { generateCustomers } from '../simulator/customers.ts';
 import { expectedTables } from '../simulator/expected-tables.ts';
@@ -122,7 +121,6 @@ describe('with Redis gone for a while', () => {
       });
       const lost = { queue: 'redis', outcome: 'lost', error: { code: 'QUEUE_UNAVAILABLE' } };
       await eventually(() => expect(said()).toMatchObject([lost]), { timeoutMs });
-      expect(describeError(said()[0]?.['error']).error).toContain('ECONNREFUSED');
       await redis.restart();
       const back = { queue: 'redis', outcome: 'back', duration_ms: expect.any(Number) };
       await eventually(() => expect(said()).toMatchObject([lost, back]), { timeoutMs });

@@ -35,6 +35,7 @@ const meanings: readonly [pattern: RegExp, run: (statement: Statement) => Outcom
   // Nothing was ever erased, and no sync runs in this world.
   [/^select .*"sim"\."(erasures|installation|sync_steps|sync_runs)"/, nothing],
   [/^select pg_advisory_xact_lock_shared/, nothing],
+  [/^select set_config/, nothing],
 ];
 
 export function runStatement(statement: Statement): Outcome {

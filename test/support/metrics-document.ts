@@ -18,6 +18,8 @@ export const withoutAlert: Readonly<Record<string, string>> = {
   lean_event_warnings_total: 'nothing was lost; for whoever asks Lean about it',
   lean_call_seconds: 'banks are slow; what waits too long is due too long: `LeanCallsWait`',
   lean_requests_total: 'whoever asked reads in `requests` what became of it',
+  lean_event_batches_total:
+    'it tells of speed alone: events that were not taken together are each applied alone',
   lean_syncs_total: 'what is missing afterwards counts: `LeanSyncsOld`, `LeanJobsFail`',
   lean_changes_published_total: 'what is not published counts: `LeanFeedStands`',
   lean_reconciled_total: 'it says that something was made good',
