@@ -211,12 +211,6 @@ function workerMetrics(registry: Registry) {
       help: 'Transactions that the bank had called IMMUTABLE and that say something else now; any is worth an alarm.',
       registers,
     }),
-    requests: new Counter({
-      name: 'lean_requests_total',
-      help: 'What became of what the application asked for, by outcome: picked_up, later, given_back, done, failed.',
-      labelNames: ['kind', 'outcome'],
-      registers,
-    }),
     syncs: new Counter({
       name: 'lean_syncs_total',
       help: 'Syncs that ended, by outcome.',
@@ -230,6 +224,12 @@ function workerMetrics(registry: Registry) {
 function upkeepMetrics(registry: Registry) {
   const registers = [registry];
   return {
+    requests: new Counter({
+      name: 'lean_requests_total',
+      help: 'What became of what the application asked for, by outcome: picked_up, later, given_back, done, failed.',
+      labelNames: ['kind', 'outcome'],
+      registers,
+    }),
     changesPublished: new Counter({
       name: 'lean_changes_published_total',
       help: 'Changes numbered for the application.',
