@@ -139,6 +139,12 @@ const failureTable = {
       'A batch of deliveries used up its attempts on the way into Postgres; it is kept and retried without end.',
     cure: "Run `npm run ops -- doctor` where a worker runs: it names rights and migrations that are missing. Else look at the workers' log lines of that job. The deliveries are safe in Redis and in the journal, and follow within a minute or so of the cure.",
   },
+  JOB_ATTEMPT_FAILED: {
+    level: 'warn',
+    means:
+      'An attempt of a job ended with something nobody foresaw, which `error` names; it is tried again, ten times in all.',
+    cure: 'Nothing while it is rare. Again and again with five digits such as `42501`: the SQLSTATE of Postgres, here a missing right; run `npm run ops -- doctor` where a worker runs. What uses up its attempts says so with a code of its own.',
+  },
   JOB_MALFORMED: {
     level: 'error',
     means: 'A job holds data that no version of this service writes; it was failed without being acted on.',

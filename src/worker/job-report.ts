@@ -1,4 +1,5 @@
 // The one line and the counters of every job attempt. A handler says what came of the attempt; this writes it down.
+import type { FailureCode } from '../core/failure-codes.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { JobHandler, JobVerdict, RunnerJob } from '../queue/job-processor.ts';
@@ -30,12 +31,12 @@ interface ReportOptions<Name extends QueueName> {
   readonly handle: ReportingHandler<Name>;
 }
 
-/** A throw is written as `failed` and thrown on: the queue spends an attempt on it. */
+/** A throw is written as `failed`, with a code, and thrown on: the queue spends an attempt on it. */
 export function reportJobs<Name extends QueueName>(options: ReportOptions<Name>): JobHandler<Name> {
   const { queueName, logger, metrics, handle } = options;
   return async (job, signal) => {
     const startedAt = performance.now();
-    const write = (report: Omit<JobReport, 'verdict'>) => {
+    const write = (report: Omit<JobReport, 'verdict'>, failureCode?: FailureCode) => {
       const durationMs = Math.round(performance.now() - startedAt);
       const { outcome, eventType, operation, deliveries, events, warned, error } = report;
       const labels = { queue: queueName, outcome, ...(operation !== undefined && { operation }) };
@@ -52,6 +53,7 @@ export function reportJobs<Name extends QueueName>(options: ReportOptions<Name>)
         deliveries,
         events,
         warned,
+        failure_code: failureCode,
         error,
       });
     };
@@ -62,7 +64,8 @@ export function reportJobs<Name extends QueueName>(options: ReportOptions<Name>)
       if (verdict.kind === 'paused') metrics.rateLimitWaitSeconds.observe(verdict.delayMs / 1000);
       return verdict;
     } catch (error) {
-      write({ outcome: signal.aborted ? 'aborted' : 'failed', error });
+      if (signal.aborted) write({ outcome: 'aborted', error });
+      else write({ outcome: 'failed', error }, 'JOB_ATTEMPT_FAILED');
       throw error;
     }
   };

@@ -33,12 +33,13 @@ export const realOnlyFiles: readonly string[] = [
 ];
 
 /**
- * These kill, freeze and package whole processes, most of which never see more of an engine than its address: the run on
- * real engines has proved them, and only a long run repeats them on embedded ones.
+ * These kill, freeze and package whole processes, most of which never see more of an engine than its address, or take a
+ * minute and more with one connection: the run on real engines has proved them, and only a long run repeats them here.
  */
 export const longOnEmbeddedFiles: readonly string[] = [
   'test/e2e/development.test.ts',
   'test/e2e/packaging.test.ts',
+  'test/integration/lost-webhooks-dated.test.ts',
   'test/integration/matrix-journal-kill.test.ts',
   'test/integration/matrix-journal.test.ts',
   'test/integration/matrix-receiver.test.ts',
