@@ -78,7 +78,9 @@ async function look(
   const schema = await judgeSchema(config, database);
   found.push(schema);
   if (schema.code === 'SCHEMA_OUTDATED') return found;
-  const use = await readInstallationUse(database);
+  // What may not be read ends the look at that, and not at all the rest.
+  const lacks = (...rights: string[]) => rights.filter((right) => facts.lacking.includes(right));
+  const use = lacks('webhook_events select').length > 0 ? null : await readInstallationUse(database);
   // Of another application's database its own line says enough.
   if (use !== null && schema.code === null) own(use);
   const { answer: time, askedAtMs } = await timed(() => readDatabaseTime(database));
@@ -86,7 +88,10 @@ async function look(
   // What else opens is not known then, so nothing can be said to be missing.
   if (isWrong('PAYLOAD_KEYS')) return found;
   const keyRing = readKeyRing({ keysBase64: config.PAYLOAD_KEYS, sealing: config.PAYLOAD_SEALING });
-  found.push(judgeKeys(await findMissingKeys(database, keyRing)));
+  const lacking = lacks('payload_keys select', 'webhook_events select');
+  if (lacking.length > 0)
+    found.push(skipped(keysCheck, `not known: ${facts.role} lacks ${lacking.join(', ')}`));
+  else found.push(judgeKeys(await findMissingKeys(database, keyRing)));
   return found;
 }
 
@@ -149,8 +154,10 @@ export function lookAtKeys(config: Config): Promise<readonly DoctorFinding[]> {
   return Promise.resolve([ok('payload keys', message)]);
 }
 
+const keysCheck = 'sealed payloads';
+
 export function judgeKeys({ needed, unused }: MissingKeys): DoctorFinding {
-  const check = 'sealed payloads';
+  const check = keysCheck;
   if (needed.length > 0)
     return coded(check, {
       state: 'problem',

@@ -1,4 +1,5 @@
-// Knows how long a connection has owed an answer. A connection that nobody asks anything owes none.
+// Knows how long a connection has owed an answer, and how long nobody has asked for a job. A connection that nobody asks
+// anything owes none: what waits beside it for ever shows only in the question that does not come.
 import type { Command } from 'ioredis';
 import { isConnected, type RedisClient } from './connections.ts';
 
@@ -11,7 +12,6 @@ export interface AnswerWatch {
 export function watchAnswers(client: RedisClient): AnswerWatch {
   const owed = new Map<symbol, number>();
   let lastSignAt = performance.now();
-  const sendCommand = client.sendCommand.bind(client);
 
   async function awaitAnswer(command: Command): Promise<void> {
     const key = Symbol(command.name);
@@ -26,10 +26,7 @@ export function watchAnswers(client: RedisClient): AnswerWatch {
     }
   }
 
-  client.sendCommand = (command: Command, ...rest: unknown[]) => {
-    void awaitAnswer(command);
-    return Reflect.apply(sendCommand, client, [command, ...rest]);
-  };
+  watchSent(client, awaitAnswer);
   client.on('ready', () => {
     lastSignAt = performance.now();
   });
@@ -43,5 +40,54 @@ export function watchAnswers(client: RedisClient): AnswerWatch {
       }
       return performance.now() - Math.max(lastSignAt, oldestOwedAt ?? 0);
     },
+  };
+}
+
+export interface AskWatch {
+  /** Milliseconds for which a job could have been asked for and was not; 0 = a question is out, or none is due. */
+  unaskedMs(): number;
+}
+
+interface AskWatchOptions {
+  /** All that questions go through. */
+  readonly clients: readonly RedisClient[];
+  readonly isQuestion: (command: Command) => boolean;
+  /** No further job could be taken. */
+  readonly isFull: () => boolean;
+}
+
+/** A lost connection counts for nothing here: it is told by itself, and after it there is time to ask. */
+export function watchQuestions({ clients, isQuestion, isFull }: AskWatchOptions): AskWatch {
+  let out = 0;
+  let lastSignAt = performance.now();
+
+  async function awaitAnswer(command: Command): Promise<void> {
+    out += 1;
+    try {
+      await command.promise;
+    } catch {
+      // Refused or lost, it was a question.
+    } finally {
+      out -= 1;
+      lastSignAt = performance.now();
+    }
+  }
+
+  for (const client of clients)
+    watchSent(client, (command) => (isQuestion(command) ? awaitAnswer(command) : undefined));
+  return {
+    unaskedMs() {
+      // Counts from here should the next question not come.
+      if (out > 0 || isFull() || !clients.every(isConnected)) lastSignAt = performance.now();
+      return performance.now() - lastSignAt;
+    },
+  };
+}
+
+function watchSent(client: RedisClient, sent: (command: Command) => Promise<void> | undefined): void {
+  const sendCommand = client.sendCommand.bind(client);
+  client.sendCommand = (command: Command, ...rest: unknown[]) => {
+    void sent(command);
+    return Reflect.apply(sendCommand, client, [command, ...rest]);
   };
 }

@@ -23,6 +23,8 @@ const keepAliveMs = 10_000;
 /** Longer than any blocking read of ours (10 s), so silence for that long means a dead socket. */
 const consumerSilenceMs = 25_000;
 const reconnectDelayLimitMs = 2_000;
+/** For a Cluster that was disconnected to be there again; who asked for it then asks anew. */
+const clusterConnectMs = 10_000;
 /** For a node to take a connection that only asks why another broke. */
 const askWhyMs = 2_000;
 /** For one Sentinel to say where the primary is; one that is frozen takes connections all the same. */
@@ -48,11 +50,35 @@ export function openProducerConnection({ url, deadlineMs }: ProducerConnectionOp
 
 /** Throws CONFIG_INVALID. Commands wait for Redis without bound, as BullMQ's consumers demand. */
 export function openConsumerConnection(url: string): RedisClient {
-  return open(parseRedisUrl(url), {
+  const client = open(parseRedisUrl(url), {
     ...common(),
     maxRetriesPerRequest: null,
     socketTimeout: consumerSilenceMs,
   });
+  if (client instanceof Cluster) client.connect = settlingConnect(client);
+  return client;
+}
+
+/**
+ * Where the first try meets a Cluster that is down, the promise of the driver's own connect() never settles: each further
+ * try has another. BullMQ awaits the first, and would wait for ever beside a client that is long ready. The driver itself
+ * awaits none.
+ */
+function settlingConnect(client: Cluster): Cluster['connect'] {
+  const connect = client.connect.bind(client);
+  return async () => {
+    const ready = Promise.withResolvers<void>();
+    const onReady = () => ready.resolve();
+    client.once('ready', onReady);
+    try {
+      await withDeadline(Promise.race([connect(), ready.promise]), {
+        deadlineMs: clusterConnectMs,
+        what: 'connecting to the Cluster',
+      });
+    } finally {
+      client.off('ready', onReady);
+    }
+  };
 }
 
 function common(): RedisOptions {
@@ -74,22 +100,27 @@ function open(target: RedisTarget, options: RedisOptions): RedisClient {
   // The driver writes to stderr when nobody listens, and BullMQ stops listening while it closes. Whoever wants
   // to know listens as well.
   client.on('error', (error) => lastErrors.set(client, nodes?.reasonOf(error) ?? error));
-  client.on('ready', () => lastErrors.delete(client));
+  client.on('ready', () => {
+    lastErrors.delete(client);
+    nodes?.forget();
+  });
   client.setMaxListeners(waitingLimit);
   return client;
 }
 
 /**
  * Why none of a Cluster's nodes can be used. Where their connections broke, the client only says that they are closed; one
- * of our own, made once at a time and beside it, meets the same and says more.
+ * of our own, made once at a time and beside it, to each node in its turn, meets the same and says more.
  */
-function askWhy({ nodes: [node], tls }: ClusterTarget) {
-  let asking = false;
-  let why: Error | null = null;
+function askWhy({ nodes, tls }: ClusterTarget) {
+  let asking: Redis | null = null;
+  let asked = 0;
+  const reasons = new Map<object, Error>();
 
   function ask(): void {
-    if (asking || node === undefined) return;
-    asking = true;
+    const node = nodes[asked % nodes.length];
+    if (asking !== null || node === undefined) return;
+    asked += 1;
     const once = new Redis({
       ...node,
       ...(tls ? { tls: tlsTo(node.host) } : {}),
@@ -97,15 +128,16 @@ function askWhy({ nodes: [node], tls }: ClusterTarget) {
       enableReadyCheck: false,
       retryStrategy: () => null,
     });
+    asking = once;
     once.on('error', (error) => {
-      why = error;
+      if (asking === once) reasons.set(node, error);
     });
     once.once('connect', () => {
-      why = null;
+      reasons.delete(node);
       once.disconnect();
     });
     once.once('end', () => {
-      asking = false;
+      if (asking === once) asking = null;
     });
   }
 
@@ -115,7 +147,13 @@ function askWhy({ nodes: [node], tls }: ClusterTarget) {
         'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
       if (refusalWordOf(said) !== null || 'code' in said) return said;
       ask();
+      const [why] = reasons.values();
       return why ?? said;
+    },
+    /** The next outage has reasons of its own. */
+    forget(): void {
+      asking = null;
+      reasons.clear();
     },
   };
 }

@@ -5,8 +5,8 @@ import { withDeadline } from '../core/deadline.ts';
 import { createJobProcessor, type AttemptFailure, type JobHandler } from './job-processor.ts';
 import { openQueueProbe } from './queue-probe.ts';
 import type { QueueName } from './queue-names.ts';
-import { openQueueWorker } from './queue-worker.ts';
-import { createRenewableWorker } from './renewable-worker.ts';
+import { openQueueWorker, type OpenConnection } from './queue-worker.ts';
+import { createRenewableWorker, type RenewableWorker } from './renewable-worker.ts';
 
 /** What happens beside the jobs themselves; the caller writes the line or counts it. */
 export type RunnerEvent =
@@ -33,8 +33,12 @@ export interface JobRunnerOptions<Name extends QueueName> {
   readonly onEvent?: (event: RunnerEvent) => void;
   /** How long the connection that waits for jobs may be silent, milliseconds; 30,000 when left out. */
   readonly silenceLimitMs?: number;
+  /** How long no job may be asked for though one could be taken, milliseconds; 45,000 when left out. */
+  readonly unaskedLimitMs?: number;
   /** Pause between two signs of life asked of Redis, milliseconds; 5,000 when left out. */
   readonly probeEveryMs?: number;
+  /** In the place of the connections of Redis's own that jobs come through; for tests. */
+  readonly openConnection?: OpenConnection;
 }
 
 export interface JobRunnerState {
@@ -43,7 +47,10 @@ export interface JobRunnerState {
 }
 
 export interface JobRunner {
-  /** From values already known; an empty, paused, delayed or rate-limited queue is ok. */
+  /**
+   * From values already known: not ok between `lost` and `back`, also while Redis answers and refuses what is asked of it.
+   * An empty, paused, delayed or rate-limited queue is ok.
+   */
   state(): JobRunnerState;
   /** Stops all workers of the queue from starting jobs for that long. Throws when Redis does not answer in 2 s. */
   pauseAll(delayMs: number): Promise<void>;
@@ -53,17 +60,15 @@ export interface JobRunner {
 
 const defaultJobDeadlineMs = 60_000;
 const defaultSilenceLimitMs = 30_000;
+/** BullMQ asks every 10 s at the latest, 30 s where a limiter holds the queue, and a connection anew may take 10 s. */
+const defaultUnaskedLimitMs = 45_000;
 const defaultProbeEveryMs = 5_000;
 const probeDeadlineMs = 2_000;
 const defaultCloseDeadlineMs = 5_000;
 
 /** Throws CONFIG_INVALID. With Redis away it starts all the same and takes jobs when Redis is there. */
 export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions<Name>): JobRunner {
-  const {
-    onEvent = () => {},
-    deadlineMs = defaultJobDeadlineMs,
-    silenceLimitMs = defaultSilenceLimitMs,
-  } = options;
+  const { onEvent = () => {}, deadlineMs = defaultJobDeadlineMs } = options;
   const handingBack = new AbortController();
   const processor = createJobProcessor({
     queueName: options.queueName,
@@ -85,14 +90,15 @@ export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions
         process: processor.process,
         onError: (error) => probe.noticed(error),
         onStalled: (jobId) => onEvent({ kind: 'stalled', jobId }),
+        openConnection: options.openConnection,
       }),
     deadlineMs,
   );
 
-  /** Redis answers elsewhere but not here: this connection will not come back by itself. */
+  /** Redis answers elsewhere but not here: this worker will not come back by itself. */
   function renewWhenDead(): void {
-    const silentMs = worker.silentMs();
-    if (!probe.answers() || silentMs <= silenceLimitMs) return;
+    const silentMs = deadMs(worker, options);
+    if (!probe.answers() || silentMs === 0) return;
     worker.renew();
     onEvent({ kind: 'restarted', silentMs: Math.round(silentMs) });
   }
@@ -110,7 +116,7 @@ export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions
 
   return {
     state() {
-      if (!probe.answers() || worker.silentMs() > silenceLimitMs)
+      if (!probe.answers() || probe.isOutage() || deadMs(worker, options) > 0)
         return { ok: false, code: 'QUEUE_UNAVAILABLE' };
       if (processor.longestHeldMs() > 2 * deadlineMs) return { ok: false, code: 'JOB_STUCK' };
       return { ok: true };
@@ -124,4 +130,16 @@ export function startJobRunner<Name extends QueueName>(options: JobRunnerOptions
       await closing;
     },
   };
+}
+
+type Limits = Pick<JobRunnerOptions<QueueName>, 'silenceLimitMs' | 'unaskedLimitMs'>;
+
+/** For how long it has got no jobs, milliseconds; 0 = it gets them, for all that is known. */
+function deadMs(
+  worker: Pick<RenewableWorker, 'silentMs' | 'unaskedMs'>,
+  { silenceLimitMs = defaultSilenceLimitMs, unaskedLimitMs = defaultUnaskedLimitMs }: Limits,
+): number {
+  const [silentMs, unaskedMs] = [worker.silentMs(), worker.unaskedMs()];
+  if (silentMs > silenceLimitMs) return silentMs;
+  return unaskedMs > unaskedLimitMs ? unaskedMs : 0;
 }

@@ -24,6 +24,8 @@ interface QueueProbeOptions {
 export interface QueueProbe {
   /** False before the first answer and after two questions in a row without one. */
   answers(): boolean;
+  /** From `onLost` to `onBack`: also while Redis answers questions and refuses what the others ask of it. */
+  isOutage(): boolean;
   /** What another connection to the same Redis met: trouble makes it ask at once, a refusal is an outage. */
   noticed(error: Error): void;
   close(): void;
@@ -40,7 +42,7 @@ export function openQueueProbe(options: QueueProbeOptions): QueueProbe {
   const client = openProducerConnection({ url, deadlineMs });
   const outage = watchOutage(options);
   let unanswered = unansweredLimit;
-  let hasTrouble = false;
+  let trouble: Error | null = null;
   let refusedAtMs = Number.NEGATIVE_INFINITY;
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
@@ -51,11 +53,13 @@ export function openQueueProbe(options: QueueProbeOptions): QueueProbe {
     if (closed) return;
     if (error === null) {
       unanswered = 0;
-      hasTrouble = false;
+      trouble = null;
       if (performance.now() - refusedAtMs > refusalLastsMs) outage.ended();
     } else {
       unanswered += 1;
-      if (hasTrouble || unanswered >= unansweredLimit) outage.began(error);
+      // A question on its way when the connection broke only says that it is closed; who noticed first may know why.
+      if (trouble !== null || unanswered >= unansweredLimit)
+        outage.began(error instanceof AppError ? error : (trouble ?? error));
     }
     onProbed();
     timer = setTimeout(() => void probe(), outage.lasts() ? Math.min(everyMs, askAgainMs) : everyMs);
@@ -80,8 +84,8 @@ export function openQueueProbe(options: QueueProbeOptions): QueueProbe {
       refusedAtMs = performance.now();
       return outage.began(error);
     }
-    const isNew = !hasTrouble;
-    hasTrouble = true;
+    const isNew = trouble === null;
+    trouble = error;
     if (!isNew || timer === undefined) return;
     clearTimeout(timer);
     void probe();
@@ -92,6 +96,7 @@ export function openQueueProbe(options: QueueProbeOptions): QueueProbe {
 
   return {
     answers: () => unanswered < unansweredLimit,
+    isOutage: () => outage.lasts(),
     noticed,
     close() {
       closed = true;

@@ -1,9 +1,9 @@
 // One BullMQ Worker with connections that can be watched and cut. Limits that BullMQ leaves to its defaults
 // are set here, each with its reason.
-import { RedisConnection, Worker, type Processor } from 'bullmq';
+import { RedisConnection, Worker, type Job, type Processor } from 'bullmq';
 import { endsWithin } from '../core/deadline.ts';
-import { watchAnswers } from './answer-watch.ts';
-import { openConsumerConnection } from './connections.ts';
+import { watchAnswers, watchQuestions } from './answer-watch.ts';
+import { openConsumerConnection, type RedisClient } from './connections.ts';
 import type { QueueName } from './queue-names.ts';
 
 export interface QueueWorkerOptions {
@@ -17,11 +17,17 @@ export interface QueueWorkerOptions {
   readonly process: Processor;
   readonly onError: (error: Error) => void;
   readonly onStalled: (jobId: string) => void;
+  /** In the place of Redis's own; for tests. */
+  readonly openConnection?: OpenConnection | undefined;
 }
+
+export type OpenConnection = (url: string) => RedisClient;
 
 export interface QueueWorker {
   /** How long the connection that waits for jobs has owed an answer, milliseconds. */
   silentMs(): number;
+  /** How long it has asked for no job though it could take one, milliseconds. */
+  unaskedMs(): number;
   /** Stops all workers of this queue from starting jobs for `delayMs`; a longer pause in force stays. */
   pauseAll(delayMs: number): Promise<void>;
   /** Waits for the jobs in hand, at most `deadlineMs`; then cuts the connections whatever is left. */
@@ -57,11 +63,13 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`;
 
 export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
-  const main = openConsumerConnection(options.url);
-  const blocking = openConsumerConnection(options.url);
+  const { openConnection = openConsumerConnection } = options;
+  const main = openConnection(options.url);
+  const blocking = openConnection(options.url);
   // Both: on one it waits for jobs, on the other it takes them, and either may die alone.
   const watches = [watchAnswers(main), watchAnswers(blocking)];
-  const worker = new Worker(options.queueName, options.process, {
+  const { process, areFull } = countSlots(options);
+  const worker = new Worker(options.queueName, process, {
     // BullMQ waits for jobs on a duplicate of what it is given: handing ours over lets us watch and cut it.
     connection: Object.assign(main, { duplicate: () => blocking }),
     prefix: options.prefix,
@@ -73,6 +81,13 @@ export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
     runRetryDelay: calmAfterErrorMs,
     limiter: { max: options.rateLimitPerSecond || unlimitedPerSecond, duration: 1_000 },
     settings: { backoffStrategy },
+  });
+  // It waits for the marker, and takes from the list, also as it finishes a job.
+  const asked: ReadonlySet<unknown> = new Set([worker.toKey('marker'), worker.toKey('wait')]);
+  const questions = watchQuestions({
+    clients: [main, blocking],
+    isQuestion: (command) => asked.has(command.getKeys()[0]),
+    isFull: areFull,
   });
   const calm = calmAfterErrors(worker);
   worker.on('error', (error) => {
@@ -88,6 +103,7 @@ export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
 
   return {
     silentMs: () => Math.max(...watches.map((watch) => watch.silentMs())),
+    unaskedMs: () => questions.unaskedMs(),
     async pauseAll(delayMs) {
       await main.eval(pauseScript, 1, worker.toKey('limiter'), pausedValue, Math.max(1, Math.round(delayMs)));
     },
@@ -97,6 +113,22 @@ export function openQueueWorker(options: QueueWorkerOptions): QueueWorker {
       cut();
     },
     cut,
+  };
+}
+
+/** This worker's own: one that was exchanged may still hold jobs. */
+function countSlots({ process, concurrency }: Pick<QueueWorkerOptions, 'process' | 'concurrency'>) {
+  let held = 0;
+  return {
+    areFull: () => held >= concurrency,
+    process: async (job: Job, token?: string): Promise<unknown> => {
+      held += 1;
+      try {
+        return await process(job, token);
+      } finally {
+        held -= 1;
+      }
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 import { endsWithin } from '../core/deadline.ts';
 import type { QueueWorker } from './queue-worker.ts';
 
-export interface RenewableWorker extends Pick<QueueWorker, 'silentMs' | 'pauseAll' | 'close'> {
+export interface RenewableWorker extends Pick<QueueWorker, 'silentMs' | 'unaskedMs' | 'pauseAll' | 'close'> {
   renew(): void;
 }
 
@@ -12,6 +12,7 @@ export function createRenewableWorker(open: () => QueueWorker, deadlineMs: numbe
   const retired = new Map<QueueWorker, Promise<void>>();
   return {
     silentMs: () => current.silentMs(),
+    unaskedMs: () => current.unaskedMs(),
     pauseAll: (delayMs) => current.pauseAll(delayMs),
     renew() {
       const dead = current;

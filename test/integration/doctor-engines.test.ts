@@ -112,6 +112,31 @@ describe('engines', () => {
     }
   });
 
+  it('a role that may not read one table is told so, and everything else is looked at all the same', async (context) => {
+    needsRealEngines(context, 'postgres');
+    const { schema, database } = stage.world.test;
+    const role = await createWorkersRole(stage);
+    const name = new URL(role.url).username;
+    const change = (statement: string) => sql.raw(statement).execute(database.db);
+    try {
+      for (const table of ['webhook_events', 'payload_keys']) {
+        await change(`revoke select on ${schema}.${table} from ${name}`);
+        const { of } = await doctor(both({ DATABASE_URL: role.url }));
+        const lacking = expect.stringContaining(`${table} select`);
+        expect(of('postgres rights')).toMatchObject([{ state: 'problem', message: lacking }]);
+        expect(of('sealed payloads')).toMatchObject([{ state: 'skipped', message: lacking }]);
+        expect([...of('postgres'), ...of('postgres schema')]).toMatchObject([
+          { state: 'ok' },
+          { state: 'ok' },
+        ]);
+        expect(of('queue owner')).toMatchObject([{ state: table === 'payload_keys' ? 'ok' : 'skipped' }]);
+        await change(`grant select on ${schema}.${table} to ${name}`);
+      }
+    } finally {
+      await role.drop();
+    }
+  });
+
   it('a schema that was never migrated, and a role without rights, say what to run', async (context) => {
     needsRealEngines(context, 'postgres');
     const line = await lineOf('postgres schema', both({ DATABASE_SCHEMA: 'nobody_made_this' }));

@@ -1,6 +1,12 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it, type TestContext } from 'vitest';
-import { startJobRunner, type JobRunnerOptions, type RunnerEvent } from '../../src/queue/job-runner.ts';
+import { openConsumerConnection } from '../../src/queue/connections.ts';
+import {
+  startJobRunner,
+  type JobRunnerOptions,
+  type JobRunnerState,
+  type RunnerEvent,
+} from '../../src/queue/job-runner.ts';
 import { openSyncQueue } from '../../src/queue/work-queues.ts';
 import { engines, needsRealEngines, startPrivateRedis, uniquePrefix } from '../support/engines.ts';
 import { eventually, expectInTime } from '../support/eventually.ts';
@@ -106,6 +112,48 @@ describe('a job runner', () => {
     await eventually(() => expect(runner.state()).toEqual({ ok: true }));
   });
 
+  it('says so and starts over when it asks for no job, though its connections are well', async () => {
+    let opened = 0;
+    const before: JobRunnerState[] = [];
+    const { runner, ids, events, add } = startNoting(engines.redisUrl, {
+      unaskedLimitMs: 500,
+      openConnection(url) {
+        const client = openConsumerConnection(url);
+        opened += 1;
+        // The first worker has two, and waits beside them for ever; it is there until the next one has opened its own.
+        if (opened <= 2) client.bzpopmin = () => Promise.withResolvers<never>().promise;
+        if (opened === 3) before.push(runner.state());
+        return client;
+      },
+    });
+    await eventually(() => expect(events).toMatchObject([{ kind: 'restarted' }]));
+    expect(before).toEqual([{ ok: false, code: 'QUEUE_UNAVAILABLE' }]);
+    await eventually(() => add('sy_1'));
+    await eventually(() => expect(ids).toEqual(['sy_1']));
+    await eventually(() => expect(runner.state()).toEqual({ ok: true }));
+    expect(events).toHaveLength(1);
+  });
+
+  it('is well while it holds as many jobs as it may, however long it asks for none', async () => {
+    const [first, second, release] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+    const { runner, events, add } = startNoting(engines.redisUrl, {
+      unaskedLimitMs: 500,
+      handle: async ({ id }) => {
+        (id === 'sy_1' ? first : second)?.resolve();
+        await release?.promise;
+        return { kind: 'done' };
+      },
+    });
+    await eventually(() => add('sy_1'));
+    await eventually(() => add('sy_2'));
+    await Promise.all([first?.promise, second?.promise]);
+    const heldSince = performance.now();
+    await eventually(() => expect(performance.now() - heldSince).toBeGreaterThan(1_000));
+    expect(runner.state()).toEqual({ ok: true });
+    expect(events).toEqual([]);
+    release?.resolve();
+  });
+
   it('takes jobs again after FLUSHALL', async (context) => {
     const redis = await privateRedis(context);
     const { runner, ids, add } = startNoting(redis.url);
@@ -121,7 +169,7 @@ describe('a job runner', () => {
 
   it('does not storm a Redis that refuses, and goes on when it takes writes again', async (context) => {
     const redis = await privateRedis(context);
-    const { ids, events, add } = startNoting(redis.url);
+    const { runner, ids, events, add } = startNoting(redis.url);
     await eventually(() => add('sy_1'));
     await eventually(() => expect(ids).toEqual(['sy_1']));
     const admin = new Redis(redis.url);
@@ -140,6 +188,7 @@ describe('a job runner', () => {
     expect(told).toMatchObject([
       { kind: 'lost', error: { code: 'QUEUE_UNAVAILABLE', message: expect.stringContaining('READONLY') } },
     ]);
+    expect(runner.state()).toEqual({ ok: false, code: 'QUEUE_UNAVAILABLE' });
     await admin.replicaof('NO', 'ONE');
     await adding;
     await eventually(() => expect(ids).toContain('sy_2'));

@@ -1,6 +1,8 @@
 // Redis behind Sentinels and as a Cluster: a receiver and a worker as real processes, while the server that has their queues
 // goes away. What was acknowledged is in Postgres once, and nobody has to be woken for it.
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { withDeadline } from '../../src/core/deadline.ts';
+import { openConsumerConnection, type RedisClient } from '../../src/queue/connections.ts';
 import { probeRedis } from '../../src/queue/redis-probe.ts';
 import { createEngineTls } from '../support/engine-tls.ts';
 import { needsRealEngines } from '../support/engines.ts';
@@ -75,6 +77,18 @@ async function startCluster(context: TestContext, way: 'plain' | 'TLS') {
   return { cluster, env: { NODE_EXTRA_CA_CERTS: tls.caFile } };
 }
 
+/** Has met the Cluster and found it down. What is left of the former connection may cut it short before: then it throws. */
+async function connectInVain(client: RedisClient): Promise<{ readonly end: Promise<unknown> }> {
+  let isOver = false;
+  const end = client
+    .connect()
+    .catch(() => undefined)
+    .finally(() => (isOver = true));
+  await eventually(() => expect(isOver || client.status === 'reconnecting').toBe(true));
+  expect(isOver).toBe(false);
+  return { end };
+}
+
 describe('a Redis Cluster of three primaries', () => {
   it.for(['plain', 'TLS'] as const)(
     '(%s) whose node with the queues is away for a while: nothing acknowledged is lost, and the doctor finds it well',
@@ -103,6 +117,33 @@ describe('a Redis Cluster of three primaries', () => {
       expect(await askDoctor('queue prefix', env)).toMatchObject([{ state: 'ok' }]);
       const spread = { ...env, QUEUE_PREFIX: 'no-braces' };
       expect(await askDoctor('queue prefix', spread)).toMatchObject([{ state: 'problem' }]);
+    },
+  );
+
+  it(
+    'that is down while a consumer is connected again: connecting comes to an end, and then the connection is there',
+    { timeout: testTimeoutMs },
+    async (context) => {
+      const { cluster } = await startCluster(context, 'plain');
+      const client = openConsumerConnection(cluster.url);
+      closers.push(() => client.disconnect());
+      const expectStatus = async (status: string) =>
+        eventually(() => expect(client.status).toBe(status), { timeoutMs: settleTimeoutMs });
+      await expectStatus('ready');
+      const owner = await cluster.ownerOf('{consumer}');
+      await owner.kill('SIGKILL');
+      await cluster.until('fail', (node) => node !== owner);
+      // As BullMQ does where a wait for jobs is overdue.
+      const ended = Promise.withResolvers<void>();
+      client.once('end', () => ended.resolve());
+      client.disconnect();
+      await ended.promise;
+      const connecting = await eventually(() => connectInVain(client));
+      await owner.restart();
+      await cluster.until('ok');
+      await expectStatus('ready');
+      await withDeadline(connecting.end, { deadlineMs: 20_000, what: 'connecting' });
+      expect(await client.set('{consumer}:key', 'set')).toBe('OK');
     },
   );
 });

@@ -69,4 +69,10 @@ describe.concurrent('who cannot reach Redis says why', () => {
     expect(error).toMatchObject({ code: 'QUEUE_UNAVAILABLE', cause: { code: 'ECONNREFUSED' } });
     expect(queueFailureReason(error)).toBe('connection');
   });
+
+  it("in the system's word, where nobody listens at the second node of a Cluster and the first hangs up", async () => {
+    const hangsUp = await listening(createServer((socket) => void socket.destroy()));
+    const error = await refusalOf(`redis://127.0.0.1:${hangsUp},localhost:${await freePort()}`);
+    expect(error).toMatchObject({ code: 'QUEUE_UNAVAILABLE', cause: { code: 'ECONNREFUSED' } });
+  });
 });
