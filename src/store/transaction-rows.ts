@@ -115,22 +115,24 @@ const takenOver = columnNames.filter(
     ].includes(name),
 );
 
+const names = sql.join(columnNames.map((name) => sql.ref(name)));
+const definitions = sql.join(
+  Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${sql.raw(type)}`),
+);
+const values = sql.join(columnNames.map(valueOf));
+const assignments = sql.join(takenOver.map((name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`));
+
 /** One text whatever the rows are: parameters by the thousand cost more than the rows themselves. */
 export async function upsertRows(
   database: Database,
   transaction: Executor,
   rows: readonly TransactionRow[],
 ): Promise<void> {
-  const names = sql.join(columnNames.map((name) => sql.ref(name)));
-  const definitions = sql.join(
-    Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${sql.raw(type)}`),
-  );
-  const values = sql.join(columnNames.map(valueOf));
   const { first_listed_at: first, last_listed_at: last } = listedMarks(sql`excluded.first_listed_at`);
   await sql`insert into ${database.table('transactions')} as transactions (${names})
     select ${values} from json_to_recordset(${toJson(rows)}::json) as item (${definitions})
     on conflict (entity_id, account_id, transaction_id) do update set
-      ${sql.join(takenOver.map((name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`))},
+      ${assignments},
       customer_id = coalesce(excluded.customer_id, transactions.customer_id),
       refreshed_at = coalesce(excluded.refreshed_at, transactions.refreshed_at),
       first_listed_at = ${first}, last_listed_at = ${last},
