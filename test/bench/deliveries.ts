@@ -1,5 +1,6 @@
 // Deliveries as bytes, made and signed before anything is measured. Never two with one event id.
-import { createHmac, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { signBody } from '../simulator/webhook-sender.ts';
 
 export interface BodyPlan {
   /** Lean's type of event. */
@@ -41,7 +42,7 @@ export function requestBytes({ url, secret, body, closes }: RequestPlan): Buffer
     `POST ${pathname} HTTP/1.1`,
     `Host: ${host}`,
     'Content-Type: application/json',
-    `Lean-Signature: sha512=${createHmac('sha512', secret).update(text).digest('hex')}`,
+    `Lean-Signature: ${signBody(text, secret)}`,
     `Content-Length: ${Buffer.byteLength(text)}`,
     ...(closes ? ['Connection: close'] : []),
   ];

@@ -1,5 +1,6 @@
 // Waits until a receiver has nothing left in its journal, by its own metrics. Bounded, as everything that waits.
 import { setTimeout as delay } from 'node:timers/promises';
+import { until } from './waits.ts';
 
 /** The receiver measures itself once a second; what it says may be as old as that. */
 const measuredEveryMs = 1_000;
@@ -7,12 +8,9 @@ const lookMs = 100;
 const limitMs = 300_000;
 
 export async function untilForwarded(opsUrl: string): Promise<void> {
-  const endsAtMs = performance.now() + limitMs;
   await delay(measuredEveryMs + lookMs);
-  while ((await journalRows(opsUrl)) > 0) {
-    if (performance.now() > endsAtMs) throw new Error('the journal was never empty');
-    await delay(lookMs);
-  }
+  const isEmpty = async (): Promise<boolean> => (await journalRows(opsUrl)) === 0;
+  await until(isEmpty, { what: 'the journal to be empty', timeoutMs: limitMs, everyMs: lookMs });
 }
 
 export async function journalRows(opsUrl: string): Promise<number> {

@@ -1,9 +1,9 @@
 // Sends deliveries one by one and says of each how long it took until its row was committed. Looks every two
 // milliseconds, so that no figure is finer than that.
-import { createHmac } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Database } from '../../src/store/database.ts';
+import { signBody } from '../simulator/webhook-sender.ts';
 import { deliveryBody } from './deliveries.ts';
 import type { LoadTarget } from './load-messages.ts';
 
@@ -42,7 +42,7 @@ export function openRowWatch(target: LoadTarget, database: Database): RowWatch {
     async send() {
       const body = deliveryBody({ type: 'payment.updated', bytes: 1_024 });
       const id = /"event_id":"([^"]+)"/.exec(body)?.[1] ?? '';
-      const signature = createHmac('sha512', secret).update(body).digest('hex');
+      const signature = signBody(body, secret);
       const startedAt = performance.now();
       const seen = new Promise<number>((resolve, reject) => {
         const late = setTimeout(() => reject(new Error(`no row within ${rowLimitMs} ms`)), rowLimitMs);
@@ -52,7 +52,7 @@ export function openRowWatch(target: LoadTarget, database: Database): RowWatch {
           resolve(performance.now() - startedAt);
         });
       });
-      const headers = { 'content-type': 'application/json', 'lean-signature': `sha512=${signature}` };
+      const headers = { 'content-type': 'application/json', 'lean-signature': signature };
       const answer = await request(url, { method: 'POST', dispatcher: agent, headers, body });
       await answer.body.dump();
       if (answer.statusCode !== 200) throw new Error(`answered ${answer.statusCode}`);

@@ -4,7 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { openJournal } from '../../../src/journal/journal.ts';
 import { openIntakeQueue } from '../../../src/queue/intake-queue.ts';
+import type { JobVerdict } from '../../../src/queue/job-processor.ts';
 import { startJobRunner } from '../../../src/queue/job-runner.ts';
+import type { QueueName } from '../../../src/queue/queue-names.ts';
 import { openEventQueue } from '../../../src/queue/work-queues.ts';
 import { seal } from '../../../src/sealing/seal.ts';
 import { createEngineProcesses } from '../../support/engines-processes.ts';
@@ -58,7 +60,7 @@ async function jobsThrough({ url, redis }: Engine, { quick, rounds }: BenchConte
     await redis.flushall();
     const secondsBefore = await cpuSeconds(redis);
     added.push(await perSecond(jobs, () => addEvents(url, jobs)));
-    done.push(await perSecond(jobs, () => workOff(url, jobs)));
+    done.push(await perSecond(jobs, () => workOff(url, empty(jobs))));
     engineMicroseconds.push((((await cpuSeconds(redis)) - secondsBefore) * 1_000_000) / jobs);
   }
   return [
@@ -102,22 +104,31 @@ async function addEvents(url: string, many: number): Promise<void> {
   }
 }
 
-async function workOff(url: string, many: number): Promise<void> {
+const empty = (many: number): WorkOff => ({ queueName: 'webhook-events', many, verdict: { kind: 'done' } });
+
+async function workOff(url: string, { queueName, many, verdict }: WorkOff): Promise<void> {
   const { promise: all, resolve } = Promise.withResolvers<void>();
   let left = many;
   const runner = startJobRunner({
-    queueName: 'webhook-events',
+    queueName,
     url,
     prefix,
     concurrency,
     async handle() {
       left -= 1;
       if (left === 0) resolve();
-      return { kind: 'done' };
+      return verdict;
     },
   });
   await all;
   await runner.close();
+}
+
+interface WorkOff {
+  readonly queueName: QueueName;
+  readonly many: number;
+  /** Of every job. */
+  readonly verdict: JobVerdict;
 }
 
 async function memoryOfWaiting(engine: Engine, { quick }: BenchContext): Promise<Figure[]> {
@@ -150,7 +161,8 @@ async function memoryOfWaiting(engine: Engine, { quick }: BenchContext): Promise
     ),
     await memory('stored batches, remembered for a day', small, async () => {
       await addBatches(url, { many: small, deliveries: 1 });
-      await storeBatches(url, small);
+      const verdict = { kind: 'done', replaceData: { stored: true } } as const;
+      await workOff(url, { queueName: 'webhook-intake', many: small, verdict });
     }),
   ];
 }
@@ -194,24 +206,6 @@ async function addBatches(
 }
 
 const body = (): Uint8Array => Buffer.alloc(bodyBytes, 120);
-
-async function storeBatches(url: string, many: number): Promise<void> {
-  const { promise: all, resolve } = Promise.withResolvers<void>();
-  let left = many;
-  const runner = startJobRunner({
-    queueName: 'webhook-intake',
-    url,
-    prefix,
-    concurrency,
-    async handle() {
-      left -= 1;
-      if (left === 0) resolve();
-      return { kind: 'done', replaceData: { stored: true } };
-    },
-  });
-  await all;
-  await runner.close();
-}
 
 /** What the file and its log use while nothing leaves it. */
 async function journalOnDisk({ folder, quick }: BenchContext): Promise<Figure[]> {

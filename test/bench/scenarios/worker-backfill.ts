@@ -7,7 +7,7 @@ import type { BenchContext, Scenario, ScenarioResult } from '../scenario.ts';
 import { finishedBody, queueDeliveries } from '../worker-events.ts';
 import { leanCustomers } from '../worker-lean.ts';
 import { withWorkers, type WorkerStage } from '../worker-stage.ts';
-import { sizeOf, until } from '../worker-waits.ts';
+import { sizeOf, until } from '../waits.ts';
 
 const entities = 4;
 const lookEveryMs = 500;

@@ -5,7 +5,7 @@ import type { BenchContext, Scenario, ScenarioResult } from '../scenario.ts';
 import type { OurSubject } from '../subjects.ts';
 import { withWorkers, type WorkerStage } from '../worker-stage.ts';
 import { rowCount } from '../worker-rows.ts';
-import { sizeOf, until } from '../worker-waits.ts';
+import { sizeOf, until } from '../waits.ts';
 
 const connections = 64;
 const freshRate = 200;

@@ -12,7 +12,7 @@ import type { BenchContext, Scenario, ScenarioResult } from '../scenario.ts';
 import { quietBody, storeEvents, type QuietKind } from '../worker-events.ts';
 import { leanCustomers } from '../worker-lean.ts';
 import { withWorkers, type WorkerProcess, type WorkerStage } from '../worker-stage.ts';
-import { sizeOf, until } from '../worker-waits.ts';
+import { sizeOf, until } from '../waits.ts';
 
 /** WORKER_CONCURRENCY's default. */
 const concurrency = 16;

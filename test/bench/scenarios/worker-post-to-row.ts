@@ -5,7 +5,7 @@ import { runLoad, type LoadResult } from '../load.ts';
 import type { BenchContext, Figure, Ratio, Scenario, ScenarioResult } from '../scenario.ts';
 import { openRowWatch, percentile, rowCount } from '../worker-rows.ts';
 import { withWorkers, type WorkerStage } from '../worker-stage.ts';
-import { sizeOf, until } from '../worker-waits.ts';
+import { sizeOf, until } from '../waits.ts';
 import type { OurSubject } from '../subjects.ts';
 
 const modestRate = 50;

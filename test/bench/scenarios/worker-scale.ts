@@ -7,7 +7,7 @@ import type { BenchContext, Scenario, ScenarioResult } from '../scenario.ts';
 import { finishedBody, queueDeliveries } from '../worker-events.ts';
 import { leanCustomers } from '../worker-lean.ts';
 import { withWorkers, type WorkerProcess, type WorkerStage } from '../worker-stage.ts';
-import { sizeOf, until } from '../worker-waits.ts';
+import { sizeOf, until } from '../waits.ts';
 
 const latencyMs = 200;
 /** One call at a time and slot: 4 slots of 200 ms are 20 calls a second at most. */

@@ -16,7 +16,7 @@ import { ratios } from '../rounds.ts';
 import type { BenchContext, Scenario, ScenarioResult } from '../scenario.ts';
 import { leanCustomers } from '../worker-lean.ts';
 import { withWorkers, type WorkerStage } from '../worker-stage.ts';
-import { sizeOf } from '../worker-waits.ts';
+import { sizeOf } from '../waits.ts';
 
 /** Lean's page. */
 const pageSize = 100;
