@@ -36,6 +36,8 @@ export function createStandardOutput(stream: LineStream = process.stdout): Stand
     waiting = '';
   }
 
+  // A process that is cut has no further turn, and the line that says so is of its last one.
+  if (stream === process.stdout) process.once('exit', handOver);
   // Whoever read the lines is gone, or the disk is full: what is told by log cannot be told.
   stream.on('error', () => {});
   return {
