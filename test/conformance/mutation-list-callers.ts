@@ -62,7 +62,7 @@ export const callerMutations: readonly Mutation[] = [
       "if (inForce === null) return source(caller).kind === 'absent' ? { kind: 'absent' } : { kind: 'unreadable', reason: 'HEADER_UNREADABLE' };",
     ],
     ['caller: no name of a chain that does not stand', "chain.verdict === 'accept' && ", ''],
-    ['caller: the pins', '&& matchesLeafPin(identity, pins)', ''],
+    ['caller: the pins', 'isPinned: matchesLeafPin(identity, pins),', 'isPinned: true,'],
     [
       'caller: the presented intermediates',
       'intermediatesDer,\n        anchors',
@@ -89,7 +89,7 @@ export const callerMutations: readonly Mutation[] = [
     ['caller: every line is part of what is remembered', 'lines += `', 'lines = `'],
     [
       'caller: texts remembered are bounded',
-      'if (entries.size >= rememberedTexts && !oldest.done) entries.delete(oldest.value);',
+      'if (entries.size >= rememberedAtOnce && !oldest.done) entries.delete(oldest.value);',
       '',
     ],
   ]),
@@ -127,7 +127,7 @@ export const callerMutations: readonly Mutation[] = [
     ],
   ]),
   ...inFile('core/raw-headers.ts', 'webhook-signature', [
-    ['signature: its own header', 'rawHeaders[index - 1]?.toLowerCase() === wanted', 'true'],
+    ['signature: its own header', 'line.toLowerCase() === wanted', 'true'],
   ]),
   ...inFile('lean/webhook-signature.ts', 'webhook-signature', [
     [
@@ -139,7 +139,7 @@ export const callerMutations: readonly Mutation[] = [
     ['signature: its form', ' || !pattern.test(header)', ''],
     ['signature: the form from end to end', '/^sha512=[0-9a-f]{128}$/', '/sha512=[0-9a-f]{128}/'],
     ['signature: no empty secret', "if (secret === '') continue;", ''],
-    ['signature: over the body', '.update(rawBody)', '.update(new Uint8Array())'],
+    ['signature: over the body', '(rawBody)}`', '(new Uint8Array())}`'],
     [
       'signature: compared',
       'matches += Number(timingSafeEqual(given, expected));',
@@ -150,5 +150,15 @@ export const callerMutations: readonly Mutation[] = [
       "return matches > 0 ? 'valid' : 'invalid';",
       "return matches === secrets.length ? 'valid' : 'invalid';",
     ],
+  ]),
+  ...inFile('lean/hmac-sha512.ts', 'hmac-sha512', [
+    [
+      'hmac: a long key is hashed',
+      "bytes.byteLength > blockBytes ? hash('sha512', bytes, 'buffer') : bytes",
+      'bytes.subarray(0, blockBytes)',
+    ],
+    ['hmac: the key is masked', 'byte ^ mask', 'byte'],
+    ['hmac: only this message', 'inner.subarray(0, blockBytes + message.byteLength)', 'inner'],
+    ['hmac: a long message under the key too', '.update(innerKey).update(message)', '.update(message)'],
   ]),
 ];

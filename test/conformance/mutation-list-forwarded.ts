@@ -33,20 +33,16 @@ export const forwardedMutations: readonly Mutation[] = [
   ...inFile('core/raw-headers.ts', 'forwarded-certificate', [
     [
       'forwarded: names whole',
-      'rawHeaders[index - 1]?.toLowerCase() === wanted',
-      'rawHeaders[index - 1]?.toLowerCase().startsWith(wanted)',
+      'line?.length === wanted.length && line.toLowerCase() === wanted',
+      'line?.toLowerCase().startsWith(wanted)',
     ],
     [
       'forwarded: underscores are no hyphens',
-      'rawHeaders[index - 1]?.toLowerCase() === wanted',
-      "rawHeaders[index - 1]?.toLowerCase().replaceAll('_', '-') === wanted",
+      'line.toLowerCase() === wanted',
+      "line.toLowerCase().replaceAll('_', '-') === wanted",
     ],
-    [
-      'forwarded: names in any case',
-      'rawHeaders[index - 1]?.toLowerCase() === wanted',
-      'rawHeaders[index - 1] === wanted',
-    ],
-    ['forwarded: values are no names', 'index % 2 === 1 && ', ''],
+    ['forwarded: names in any case', 'line.toLowerCase() === wanted', 'line === wanted'],
+    ['forwarded: values are no names', 'index += 2', 'index += 1'],
   ]),
   ...inFile('tls/forwarded-certificate.ts', 'forwarded-formats', [
     [

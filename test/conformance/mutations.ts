@@ -15,6 +15,7 @@ const tests = [
   'der',
   'leaf-pins',
   'forwarded-*',
+  'hmac-sha512',
   'peer-reader',
   'presented-certificate',
   'trusted-networks',
