@@ -33,7 +33,8 @@ export const runningVariables = {
     fallback: '16',
     min: 1,
     max: 256,
-    describe: 'Jobs at a time, for events and for calls to Lean each.',
+    describe:
+      'Calls to Lean at a time, and events that are applied by themselves; of events that share transactions eight times as many are in hand.',
   }),
   SHUTDOWN_DELAY_MS: numberWithDefault({
     fallback: '5000',

@@ -1,5 +1,6 @@
 // Cuts pieces out of a JSON text exactly as they are spelled, so that what is kept as `raw` is Lean's own text.
 // Works only on text that was parsed before (parseLossless): it does not judge JSON.
+import { stringEnd } from './json-string-end.ts';
 
 /** The source text of each item of the list under `path`, in order; empty where there is no list. */
 export function sliceItems(text: string, path: readonly string[]): string[] {
@@ -61,12 +62,6 @@ function skipBlanks(text: string, start: number): number {
 function skipSeparator(text: string, end: number): number {
   const at = skipBlanks(text, end);
   return text[at] === ',' ? skipBlanks(text, at + 1) : at;
-}
-
-function stringEnd(text: string, start: number): number {
-  let at = start + 1;
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at + 1;
 }
 
 function valueEnd(text: string, start: number): number {

@@ -1,8 +1,8 @@
 // Whether a JSON text says one key twice in one object. The parser keeps the last value without a word; whoever reads
 // the result should know. Works only on text that was parsed before (parseLossless): it does not judge JSON.
+import { stringEnd } from './json-string-end.ts';
 
 const quote = 0x22;
-const backslash = 0x5c;
 const comma = 0x2c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
@@ -37,13 +37,6 @@ export function repeatsKey(json: string): boolean {
     }
   }
   return false;
-}
-
-/** Where the string that starts at `start` is over. */
-function stringEnd(json: string, start: number): number {
-  let at = start + 1;
-  while (at < json.length && json.charCodeAt(at) !== quote) at += json.charCodeAt(at) === backslash ? 2 : 1;
-  return at + 1;
 }
 
 function readKey(source: string): string {

@@ -54,30 +54,49 @@ export interface JobProcessor {
 }
 
 export function createJobProcessor<Name extends QueueName>(options: JobProcessorOptions<Name>): JobProcessor {
-  const heldSince = new Map<string, number>();
+  const { handBack, deadlineMs } = options;
+  /** Since when each is held, by what aborts it; the oldest first. */
+  const held = new Map<AbortController, number>();
+  handBack.addEventListener('abort', () => {
+    for (const aborter of held.keys()) aborter.abort(handBack.reason);
+  });
   return {
     async process(job: Job, token?: string) {
-      const holding = `${job.id}:${token}`;
-      heldSince.set(holding, performance.now());
+      // AbortSignal.any and AbortSignal.timeout cost more, and leave a timer that outlives the job by its deadline.
+      const aborter = new AbortController();
+      if (handBack.aborted) aborter.abort(handBack.reason);
+      const timer = setTimeout(() => aborter.abort(beyondDeadline()), deadlineMs).unref();
+      held.set(aborter, performance.now());
       try {
-        await runJob(options, job, token);
+        await runJob(options, { job, token, signal: aborter.signal });
       } finally {
-        heldSince.delete(holding);
+        clearTimeout(timer);
+        held.delete(aborter);
       }
     },
     longestHeldMs() {
-      const [oldest] = heldSince.values();
+      const [oldest] = held.values();
       return oldest === undefined ? 0 : performance.now() - oldest;
     },
   };
 }
 
+function beyondDeadline(): DOMException {
+  return new DOMException('the job is beyond its deadline', 'TimeoutError');
+}
+
+interface TakenJob {
+  readonly job: Job;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 async function runJob<Name extends QueueName>(
   options: JobProcessorOptions<Name>,
-  job: Job,
-  token: string | undefined,
+  taken: TakenJob,
 ): Promise<void> {
-  const verdict = await decide(options, job, token);
+  const { job, token } = taken;
+  const verdict = await decide(options, taken);
   switch (verdict.kind) {
     case 'done':
       if (verdict.replaceData !== undefined) await job.updateData(verdict.replaceData);
@@ -92,16 +111,14 @@ async function runJob<Name extends QueueName>(
 }
 
 async function decide<Name extends QueueName>(
-  { queueName, handle, deadlineMs, handBack, onAttemptFailed }: JobProcessorOptions<Name>,
-  job: Job,
-  token: string | undefined,
+  { queueName, handle, handBack, onAttemptFailed }: JobProcessorOptions<Name>,
+  { job, token, signal }: TakenJob,
 ): Promise<JobVerdict> {
   const jobId = job.id ?? '';
   const attempt = job.attemptsMade + 1;
   const attempts = job.opts.attempts ?? 1;
   try {
     const data = parseData(queueName, job.data);
-    const signal = AbortSignal.any([handBack, AbortSignal.timeout(deadlineMs)]);
     return await handle({ id: jobId, data, attempt, attempts }, signal);
   } catch (error) {
     if (handBack.aborted) {

@@ -2,7 +2,7 @@
 // key may have been forgotten already? Judged by the database's clock, which is the one that forgets keys.
 import { sql } from 'kysely';
 import type { Database, TablesTransaction } from './database.ts';
-import { findErased, holdOffErasures, readDigestInUse } from './erasure-store.ts';
+import { erasuresHeldOff, findErased, readDigestInUse } from './erasure-store.ts';
 import type { IntakeDelivery } from './intake-groups.ts';
 
 export interface JudgeArrivals {
@@ -17,8 +17,7 @@ export async function judgeArrivals(
   transaction: TablesTransaction,
   { deliveries, eventKeyKeepDays }: JudgeArrivals,
 ): Promise<IntakeDelivery[]> {
-  await holdOffErasures(database, transaction);
-  const oldestNs = eventKeyKeepDays === undefined ? null : await oldestKnownNs(transaction, eventKeyKeepDays);
+  const oldestNs = await holdOffAndReadOldestNs(database, transaction, eventKeyKeepDays);
   const digest = await readDigestInUse(transaction);
   const erased =
     digest === null ? new Set() : await findErased(transaction, { events: deliveries.map(facts), digest });
@@ -32,12 +31,17 @@ function facts({ type, occurredAt, customerId, entityId, resultsId = null }: Int
   return { type, occurredAtNs: occurredAt?.ns ?? null, customerId, entityId, resultsId };
 }
 
-async function oldestKnownNs(transaction: TablesTransaction, keepDays: number): Promise<bigint | null> {
-  const { rows } = await sql<{ oldest: Date }>`
-    select now() - make_interval(days => ${keepDays}) as oldest
+/** Two questions in one statement, as every batch asks both; null: no event is too old. */
+async function holdOffAndReadOldestNs(
+  database: Database,
+  transaction: TablesTransaction,
+  keepDays: number | undefined,
+): Promise<bigint | null> {
+  const { rows } = await sql<{ oldest: Date | null }>`
+    select ${erasuresHeldOff(database)}, now() - make_interval(days => ${keepDays ?? null}::int) as oldest
   `.execute(transaction);
-  const oldest = rows[0]?.oldest;
-  return oldest === undefined ? null : BigInt(oldest.getTime()) * 1_000_000n;
+  const oldest = rows[0]?.oldest ?? null;
+  return oldest === null ? null : BigInt(oldest.getTime()) * 1_000_000n;
 }
 
 /** Its key would have been deleted had it come in time, so nobody can tell a replay of it from the event itself. */

@@ -184,13 +184,26 @@ export async function pauseBank(
   return paused;
 }
 
+const hasPauses = sql<boolean>`(paused_until is not null or pauses_in_a_row > 0)`;
+
+/** Whether `resumeBank` would find anything to end. */
+export async function hasRested(executor: Executor, bankIdentifier: string): Promise<boolean> {
+  const row = await executor
+    .selectFrom('banks')
+    .select('bank_identifier')
+    .where('bank_identifier', '=', bankIdentifier)
+    .where(hasPauses)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** The bank has answered, or Lean says that it is back. True when a pause was on, or had been until now. */
 export async function resumeBank(executor: Executor, bankIdentifier: string): Promise<boolean> {
   const { numUpdatedRows } = await executor
     .updateTable('banks')
     .set({ paused_until: null, pause_reason: null, pauses_in_a_row: 0, updated_at: sql`now()` })
     .where('bank_identifier', '=', bankIdentifier)
-    .where(sql<boolean>`(paused_until is not null or pauses_in_a_row > 0)`)
+    .where(hasPauses)
     .executeTakeFirst();
   return numUpdatedRows > 0n;
 }

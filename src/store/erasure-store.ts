@@ -1,7 +1,7 @@
 // Who was erased, as HMACs under a key of this database's own. Answers whether something belongs to one of them; an id
 // in plain text is never kept here.
 import { createHmac } from 'node:crypto';
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { Database, Executor } from './database.ts';
 
 export type SubjectKind = 'customer' | 'entity' | 'results';
@@ -29,7 +29,12 @@ const connectingType = 'entity.created';
 
 /** Until the transaction ends no erasure begins. Many may hold it; take it before reading `erasures`. */
 export async function holdOffErasures(database: Database, transaction: Executor): Promise<void> {
-  await sql`select pg_advisory_xact_lock_shared(${lockNumber(database)})`.execute(transaction);
+  await sql`select ${erasuresHeldOff(database)}`.execute(transaction);
+}
+
+/** The same as a column, for a statement that asks for something else as well. */
+export function erasuresHeldOff(database: Database): RawBuilder<unknown> {
+  return sql`pg_advisory_xact_lock_shared(${lockNumber(database)})`;
 }
 
 /** Waits until every transaction that might not see a new erasure has ended, and lets none begin before this one ends. */

@@ -10,6 +10,7 @@ import { appendChanges } from './change-store.ts';
 import { databaseFailure } from './database-failures.ts';
 import type { Database, TablesTransaction } from './database.ts';
 import { isOpen } from './event-store.ts';
+import { fixedStatement } from './fixed-statement.ts';
 import {
   asConflicts,
   groupDeliveries,
@@ -259,7 +260,10 @@ async function upsertEvents(
   transaction: TablesTransaction,
   rows: readonly EventRow[],
 ): Promise<StoredRow[]> {
-  if (rows.length === 0) return [];
+  return rows.length === 0 ? [] : upsert({ database, executor: transaction, values: rows });
+}
+
+const upsert = fixedStatement<StoredRow>((database, json) => {
   const names = sql.join(columnNames.map((name) => sql.ref(name)));
   const definitions = sql.join(columnNames.map((name) => sql`${sql.ref(name)} ${sql.raw(columns[name])}`));
   const values = sql.join(
@@ -267,10 +271,10 @@ async function upsertEvents(
   );
   const replaced = replacedColumns.map((name) => setWhen(isSwept, name));
   const reopened = [setWhen(isReopened, 'state'), setWhen(isReopened, 'failure_code')];
-  const result = await sql<StoredRow>`
+  return sql<StoredRow>`
     insert into ${database.table('webhook_events')} as event (${names}, source, concluded_at)
     select ${values}, 'webhook', case when state = 'received' then null else now() end
-    from json_to_recordset(${JSON.stringify(rows)}::json) as delivery (${definitions})
+    from json_to_recordset(${json}::json) as delivery (${definitions})
     on conflict (event_key) do update set
       ${sql.join([...replaced, ...reopened])},
       concluded_at = case when ${isReopened} then excluded.concluded_at else event.concluded_at end,
@@ -285,9 +289,8 @@ async function upsertEvents(
     where not (${isOtherBody}) or ${isSwept}
     returning event.event_key, event.type, event.entity_id, event.customer_id, event.proof, event.state,
       event.failure_code, event.replay_count, event.concluded_at is null as open, event.xmax = 0 as inserted
-  `.execute(transaction);
-  return result.rows;
-}
+  `;
+});
 
 function setWhen(condition: RawBuilder<unknown>, column: Column): RawBuilder<unknown> {
   return sql`${sql.ref(column)} = case when ${condition}

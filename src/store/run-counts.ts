@@ -1,6 +1,6 @@
 // What a run of a sync has read and stored, by table, as the run itself counts it.
-import { sql } from 'kysely';
-import type { Executor } from './database.ts';
+import { sql, type QueryCreator } from 'kysely';
+import type { Tables } from './tables.ts';
 
 /** Of a customer's data; the tables' names are the counters'. */
 export const countedTables = [
@@ -16,24 +16,20 @@ export const countedTables = [
 type CountedTable = (typeof countedTables)[number];
 export type RunCounts = Readonly<Record<CountedTable, number>>;
 
-export interface CountRun extends Partial<RunCounts> {
+interface CountRun extends Partial<RunCounts> {
   readonly syncId: string;
-  readonly calls?: number;
+  readonly calls: number;
 }
 
-/** Adds to the run's counters. */
-export async function countRun(
-  transaction: Executor,
-  { syncId, calls = 0, ...counts }: CountRun,
-): Promise<void> {
+/** The statement that adds to the run's counters, for another one to carry along: each is a way to Postgres and back. */
+export function addToRun(creator: QueryCreator<Tables>, { syncId, calls, ...counts }: CountRun) {
   const added = countedTables.map(
     (name) => [name, sql<number>`${sql.ref(name)} + ${counts[name] ?? 0}`] as const,
   );
-  await transaction
+  return creator
     .updateTable('sync_runs')
     .set({ calls: sql`calls + ${calls}`, ...Object.fromEntries(added), updated_at: sql`now()` })
-    .where('sync_id', '=', syncId)
-    .execute();
+    .where('sync_id', '=', syncId);
 }
 
 export function countsOf(run: RunCounts): RunCounts {

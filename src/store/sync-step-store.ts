@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Database, Executor } from './database.ts';
 import { lockEntity } from './entity-lock.ts';
+import { addToRun, type RunCounts } from './run-counts.ts';
 import { stepPriority, type StepKind, type SyncReason } from './sync-priority.ts';
 
 export interface NewStep {
@@ -73,10 +74,16 @@ export type SyncStep = NonNullable<Awaited<ReturnType<typeof readStep>>>;
 
 /** The step with its run and what is known of its entity; null unless it is open or pending and its run is running. */
 export async function readStep(executor: Executor, { syncId, stepKey }: StepId) {
-  const row = await executor
+  const row = await selectStep(executor, { syncId, stepKey }).executeTakeFirst();
+  return row === undefined ? null : { syncId, stepKey, ...row };
+}
+
+function selectStep(executor: Executor, { syncId, stepKey }: StepId) {
+  return executor
     .selectFrom('sync_steps as step')
     .innerJoin('sync_runs as run', 'run.sync_id', 'step.sync_id')
     .leftJoin('entities as entity', 'entity.entity_id', 'run.entity_id')
+    .leftJoin('banks as bank', 'bank.bank_identifier', 'entity.bank_identifier')
     .where('step.sync_id', '=', syncId)
     .where('step.step_key', '=', stepKey)
     .where('step.state', 'in', ['open', 'pending'])
@@ -103,27 +110,26 @@ export async function readStep(executor: Executor, { syncId, stepKey }: StepId) 
       'step.created_at as createdAt',
       'entity.permissions as permissions',
       'entity.bank_identifier as bankIdentifier',
+      'entity.state as entityState',
     ])
     .select(sql<string | null>`coalesce(run.customer_id, entity.customer_id)`.as('customerId'))
-    .executeTakeFirst();
-  return row === undefined ? null : { syncId, stepKey, ...row };
+    .select(
+      sql<boolean>`(bank.active_data is not false and bank.enabled_data is not false)`.as('isBankAvailable'),
+    )
+    .select(
+      sql<Date | null>`case when bank.paused_until > now() then bank.paused_until end`.as('bankPausedUntil'),
+    );
 }
 
 /** As readStep, with the entity and the step locked until the transaction ends. */
 export async function lockStep(
   database: Database,
   transaction: Executor,
-  { entityId, ...id }: StepId & { readonly entityId: string },
+  { entityId, syncId, stepKey }: StepId & { readonly entityId: string },
 ): Promise<SyncStep | null> {
   await lockEntity(database, transaction, entityId);
-  await transaction
-    .selectFrom('sync_steps')
-    .select('step_key')
-    .where('sync_id', '=', id.syncId)
-    .where('step_key', '=', id.stepKey)
-    .forUpdate()
-    .execute();
-  return readStep(transaction, id);
+  const row = await selectStep(transaction, { syncId, stepKey }).forUpdate('step').executeTakeFirst();
+  return row === undefined ? null : { syncId, stepKey, ...row };
 }
 
 export type StepEnd = Awaited<ReturnType<typeof readStepEnds>>[number];
@@ -160,13 +166,17 @@ interface EndStep extends StepId {
   readonly refreshedAt?: string | null;
   /** Why it failed, or what a done step could not store. */
   readonly failureCode: string | null;
+  /** What its call gave and is stored; left out: nothing. */
+  readonly counts?: Partial<RunCounts>;
 }
 
+/** Counts its call too, with what that gave. */
 export async function endStep(
   transaction: Executor,
-  { syncId, stepKey, state, failureCode, refreshedAt }: EndStep,
+  { syncId, stepKey, state, failureCode, refreshedAt, counts }: EndStep,
 ): Promise<void> {
   await transaction
+    .with('counted', (inside) => addToRun(inside, { syncId, calls: 1, ...counts }))
     .updateTable('sync_steps')
     .set({
       state,
@@ -187,12 +197,13 @@ interface PostponeStep extends StepId {
   readonly failureCode: string | null;
 }
 
-/** Counts the attempt, by which the next job of this step gets another id: `delayMs` of the result is 0. */
+/** Counts the call, and the attempt, by which the next job of this step gets another id: `delayMs` of the result is 0. */
 export async function postponeStep(
   transaction: Executor,
   { syncId, stepKey, state, resultsId, dueAt, failureCode }: PostponeStep,
 ): Promise<StepJob> {
   const { attempts, priority } = await transaction
+    .with('counted', (inside) => addToRun(inside, { syncId, calls: 1 }))
     .updateTable('sync_steps')
     .set({
       state,

@@ -213,21 +213,13 @@ export async function closeRun(
   transaction: Executor,
   { syncId, state, failureCode }: CloseRun,
 ): Promise<ClosedRun> {
-  const run = await transaction
+  const run = await withWhatEnds(transaction, { syncId, state })
     .updateTable('sync_runs')
     .set({ state, failure_code: failureCode, finished_at: sql<string>`now()`, updated_at: sql`now()` })
     .where('sync_id', '=', syncId)
     .where('state', '=', 'running')
     .returningAll()
     .executeTakeFirstOrThrow();
-  await dropWhatIsOpen(database, transaction, syncId);
-  if (state === 'done') {
-    await transaction
-      .updateTable('entities')
-      .set({ synced_at: sql<string>`now()`, updated_at: sql`now()` })
-      .where('entity_id', '=', run.entity_id)
-      .execute();
-  }
   const { reason, calls } = run;
   const counts = countsOf(run);
   await appendChanges(transaction, [
@@ -265,15 +257,30 @@ export async function closeRunningRun(
   return closeRun(database, transaction, { syncId: running.sync_id, state: 'failed', failureCode });
 }
 
-async function dropWhatIsOpen(database: Database, transaction: Executor, syncId: string): Promise<void> {
-  await transaction
-    .updateTable('sync_steps')
-    .set({ state: 'dropped', updated_at: sql`now()` })
-    .where('sync_id', '=', syncId)
-    .where('state', 'in', ['open', 'pending'])
-    .execute();
-  await sql`
-    update ${database.table('pending_results')} set resolved_at = now(), updated_at = now()
-    where sync_id = ${syncId} and resolved_at is null
-  `.execute(transaction);
+/** With a run end its open steps and what was promised to them; all in the statement that ends it. */
+function withWhatEnds(transaction: Executor, { syncId, state }: Pick<CloseRun, 'syncId' | 'state'>) {
+  return transaction
+    .with('dropped', (inside) =>
+      inside
+        .updateTable('sync_steps')
+        .set({ state: 'dropped', updated_at: sql`now()` })
+        .where('sync_id', '=', syncId)
+        .where('state', 'in', ['open', 'pending']),
+    )
+    .with('resolved', (inside) =>
+      inside
+        .updateTable('pending_results')
+        .set({ resolved_at: sql<string>`now()`, updated_at: sql`now()` })
+        .where('sync_id', '=', syncId)
+        .where('resolved_at', 'is', null),
+    )
+    .with('synced', (inside) =>
+      inside
+        .updateTable('entities')
+        .set({ synced_at: sql<string>`now()`, updated_at: sql`now()` })
+        .where('entity_id', '=', (run) =>
+          run.selectFrom('sync_runs').select('entity_id').where('sync_id', '=', syncId),
+        )
+        .where(sql<boolean>`${state} = 'done'`),
+    );
 }

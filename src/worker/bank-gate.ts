@@ -5,9 +5,15 @@ import { isBankTrouble, type LeanFailure } from '../lean/lean-failures.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { appendChanges } from '../store/change-store.ts';
-import { pauseBank, readBankAvailability, resumeBank } from '../store/bank-store.ts';
+import {
+  hasRested,
+  pauseBank,
+  readBankAvailability,
+  resumeBank,
+  type BankAvailability,
+} from '../store/bank-store.ts';
 import type { Database } from '../store/database.ts';
-import { readStep } from '../store/sync-step-store.ts';
+import type { SyncStep } from '../store/sync-step-store.ts';
 import type { CallLean } from './sync-call.ts';
 
 export interface BankGateDeps {
@@ -22,8 +28,8 @@ export interface BankGateDeps {
 export interface BankGate {
   /** How long to wait; null when the bank may be asked, or is not known. */
   delayFor(bankIdentifier: string | null): Promise<number | null>;
-  /** As above, of the bank of a step. */
-  delayForStep(step: { readonly syncId: string; readonly stepKey: string }): Promise<number | null>;
+  /** As above, of the bank of a step, as it was when the step was read. */
+  delayForStep(step: Pick<SyncStep, 'isBankAvailable' | 'bankPausedUntil'>): number | null;
   /** What came of a call: `failure` is null where the bank's data came. */
   learn(bankIdentifier: string | null, failure: LeanFailure | null): Promise<void>;
 }
@@ -36,30 +42,32 @@ const spread = 0.2;
 
 export function createBankGate(deps: BankGateDeps): BankGate {
   const { database, now, random } = deps;
-  const gate: BankGate = {
+
+  function delayOf({ isAvailable, pausedUntil }: Pick<BankAvailability, 'isAvailable' | 'pausedUntil'>) {
+    if (isAvailable && pausedUntil === null) return null;
+    const leftMs = isAvailable && pausedUntil !== null ? pausedUntil.getTime() - now().getTime() : longestMs;
+    const delayMs = Math.min(Math.max(leftMs, shortestMs), longestMs);
+    return Math.round(delayMs * (1 + spread * random()));
+  }
+
+  return {
     async delayFor(bankIdentifier) {
       if (bankIdentifier === null) return null;
-      const { isAvailable, pausedUntil } = await readBankAvailability(database.db, bankIdentifier);
-      if (isAvailable && pausedUntil === null) return null;
-      const leftMs =
-        isAvailable && pausedUntil !== null ? pausedUntil.getTime() - now().getTime() : longestMs;
-      const delayMs = Math.min(Math.max(leftMs, shortestMs), longestMs);
-      return Math.round(delayMs * (1 + spread * random()));
+      return delayOf(await readBankAvailability(database.db, bankIdentifier));
     },
-    async delayForStep(id) {
-      const step = await readStep(database.db, id);
-      return step === null ? null : gate.delayFor(step.bankIdentifier);
-    },
+    delayForStep: ({ isBankAvailable: isAvailable, bankPausedUntil: pausedUntil }) =>
+      delayOf({ isAvailable, pausedUntil }),
     async learn(bankIdentifier, failure) {
       if (bankIdentifier === null) return;
       if (failure === null) await resume(deps, bankIdentifier);
       else if (isBankTrouble(failure)) await pause(deps, bankIdentifier, failure);
     },
   };
-  return gate;
 }
 
 async function resume({ database, logger }: BankGateDeps, bankIdentifier: string): Promise<void> {
+  // So it is with nearly every answer, and a transaction costs three times a look.
+  if (!(await hasRested(database.db, bankIdentifier))) return;
   const wasPaused = await database.transaction(async (transaction) => {
     if (!(await resumeBank(transaction, bankIdentifier))) return false;
     await appendChanges(transaction, [

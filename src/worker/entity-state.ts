@@ -30,6 +30,8 @@ export interface SaidOfEntity {
   readonly state: SaidEntityState | null;
   /** Since when the state is so; null or left out: as everything else. */
   readonly sinceNs?: bigint | null;
+  /** Where the caller holds the entity's lock: how it is, as read since then; undefined: not known at all. */
+  readonly locked?: { readonly former: KnownEntity | undefined };
   /** The event that led to it. */
   readonly eventKey?: string | null;
   /** For the change, beside what it says of itself. */
@@ -44,7 +46,7 @@ export interface AppliedWord {
   readonly isTold: boolean;
 }
 
-/** Part of the caller's transaction, in which it takes the entity's lock. */
+/** Part of the caller's transaction, in which it takes the entity's lock unless the caller holds it. */
 export async function applyEntityWord(
   database: Database,
   transaction: TablesTransaction,
@@ -52,8 +54,7 @@ export async function applyEntityWord(
 ): Promise<AppliedWord> {
   const { facts, eventKey = null, origin = {} } = said;
   const { entityId } = facts;
-  await lockEntity(database, transaction, entityId);
-  const former = (await readKnownEntities(transaction, [entityId])).get(entityId);
+  const { former } = said.locked ?? (await lockAndRead(database, transaction, entityId));
   const applied = await applyFactsAndState(database, transaction, said);
   const about = { entityId, customerId: facts.customerId ?? former?.customerId ?? null, eventKey };
   const isBack = applied.state === 'active' && former?.state !== 'active';
@@ -73,6 +74,11 @@ export async function applyEntityWord(
     await dropWaitingRun(transaction, { entityId, failureCode: stoppedRunCode });
   }
   return { applied, former, isTold: isBack || isStopped };
+}
+
+async function lockAndRead(database: Database, transaction: TablesTransaction, entityId: string) {
+  await lockEntity(database, transaction, entityId);
+  return { former: (await readKnownEntities(transaction, [entityId])).get(entityId) };
 }
 
 /** Why a run ends whose entity has no permission left. */

@@ -4,7 +4,7 @@
 import type { ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Database, TablesTransaction } from '../store/database.ts';
-import { lockEntities } from '../store/entity-lock.ts';
+import { lockForSharing } from '../store/entity-lock.ts';
 import { isAnyErased } from '../store/erasure-store.ts';
 import { concludeEvent, type StoredEvent } from '../store/event-store.ts';
 import { gatherOn } from '../store/gathered.ts';
@@ -30,10 +30,12 @@ export interface EventBatchesOptions {
   readonly now: () => Date;
 }
 
-/** Each entity of a batch is locked until its end, so that others wait for it no longer than for a few events. */
-const batchLimit = 16;
+/** Each entity of a batch is locked until its end, for some 50 ms; with fewer, each event costs more statements. */
+const batchLimit = 64;
 /** Another one beside the one under way, which may be waiting for a lock. */
 const batchesAtATime = 2;
+/** How many events are in hand for each that may be applied alone: with the default, two full batches. */
+export const companyFactor = 8;
 const worthASecond = batchLimit / 2;
 /**
  * Postgres itself ends a wait, so that nobody's locks are held any longer by a transaction that was given up here: an
@@ -122,7 +124,7 @@ async function applyOn(
   const entityIds = batch.map(({ envelope }) => envelope.entityId);
   await limitWaits(transaction, waits);
   // All of them before anything else, in one order: no two batches wait for each other.
-  await lockEntities(database, transaction, entityIds);
+  await lockForSharing(database, transaction, entityIds);
   // What names somebody erased is looked at by itself. Asked behind the locks, which an erasure takes too.
   if (
     await isAnyErased(

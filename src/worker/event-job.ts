@@ -5,6 +5,7 @@ import { toldWord } from '../core/change-schemas.ts';
 import { sha256Hex } from '../core/event-key.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry } from '../core/retry-policy.ts';
+import { createTurns, type Turns } from '../core/turns.ts';
 import { readEnvelope, type ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -12,7 +13,7 @@ import type { RunnerJob } from '../queue/job-processor.ts';
 import type { SyncQueue } from '../queue/work-queues.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import { appendChanges } from '../store/change-store.ts';
-import type { Database } from '../store/database.ts';
+import type { Database, TablesTransaction } from '../store/database.ts';
 import { entityExists } from '../store/entity-store.ts';
 import { concludeEvent, readEvents, type Conclusion, type StoredEvent } from '../store/event-store.ts';
 import { createGatherer } from '../store/gathered.ts';
@@ -34,6 +35,8 @@ export interface EventJobDeps {
   readonly syncQueue: Pick<SyncQueue, 'add'>;
   /** LEAN_API_VERSION. */
   readonly apiVersion: 'v1' | 'v2';
+  /** How many are applied alone at a time, each with a connection to Postgres. */
+  readonly aloneLimit: number;
   readonly stepBack: StepBack;
   readonly logger: Logger;
   readonly metrics: Pick<Metrics, 'events' | 'eventBatches' | 'syncs'>;
@@ -51,6 +54,7 @@ const followUpLimit = 500;
 export function createEventJob(options: EventJobDeps) {
   const { db } = options.database;
   const read = createGatherer((eventKeys: readonly string[]) => readEvents(db, eventKeys));
+  const takeTurns = createTurns(options.aloneLimit);
   const deps = { ...options, batches: createEventBatches(options) };
   return async (job: RunnerJob<'webhook-events'>, signal: AbortSignal): Promise<JobReport> => {
     signal.throwIfAborted();
@@ -61,7 +65,9 @@ export function createEventJob(options: EventJobDeps) {
       if (event === null) return { verdict: done, outcome: 'unknown_event' };
       eventType = event.type;
       if (event.concluded) return { verdict: done, outcome: 'already_concluded', eventType };
-      return { eventType, ...(await applyEvent(deps, event)) };
+      // Whoever waits for a turn lets go of the job in time: it is somebody else's then.
+      const parts: JobParts = { ...deps, takeTurn: (run) => takeTurns(run, signal) };
+      return { eventType, ...(await applyEvent(parts, event)) };
     } catch (error) {
       const away = deps.stepBack.delayFor(error);
       if (away !== null) {
@@ -85,6 +91,7 @@ function conclusiveCode(error: unknown, attempt: number): FailureCode | null {
 }
 
 interface JobParts extends EventJobDeps {
+  readonly takeTurn: Turns;
   readonly batches: EventBatches;
 }
 
@@ -131,7 +138,7 @@ async function askWhoseItIs({ syncQueue }: EventJobDeps, event: StoredEvent): Pr
 
 /** Known when it was stored, but not to this version. */
 async function ignoreEvent(
-  deps: EventJobDeps,
+  deps: JobParts,
   event: StoredEvent,
   envelope: ReadableEnvelope,
 ): Promise<JobReport> {
@@ -186,7 +193,7 @@ async function applyInCompany(
 }
 
 function applyAlone(
-  deps: EventJobDeps,
+  deps: JobParts,
   event: StoredEvent,
   { envelope, handler }: Handled,
 ): Promise<HandlerAnswer | null> {
@@ -199,17 +206,18 @@ function applyAlone(
 
 /** Null when somebody else had concluded the event meanwhile: then nothing of this run remains. */
 async function inOneTransaction(
-  { database, metrics }: EventJobDeps,
+  { database, metrics, takeTurn }: JobParts,
   { eventKey }: StoredEvent,
-  run: (transaction: Parameters<EventHandler>[0]['transaction']) => Promise<HandlerAnswer>,
+  run: (transaction: TablesTransaction) => Promise<HandlerAnswer>,
 ): Promise<HandlerAnswer | null> {
   try {
-    const answer = await database.transaction(async (transaction) => {
+    const apply = async (transaction: TablesTransaction): Promise<HandlerAnswer> => {
       const given = await run(transaction);
       if (given.kind === 'open') return given;
       if (!(await concludeEvent(transaction, eventKey, given.conclusion))) throw new ConcludedElsewhere();
       return given;
-    });
+    };
+    const answer = await takeTurn(() => database.transaction(apply));
     if (answer.kind === 'concluded') metrics.events.inc({ state: answer.conclusion.state });
     return answer;
   } catch (error) {

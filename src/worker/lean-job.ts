@@ -1,10 +1,9 @@
-// A `lean-sync` job of whatever kind goes to the part that knows it. A step whose bank may not be asked comes back later,
-// and what nobody expected ends a sweep's attempt in Postgres, where the next one is planned.
+// A `lean-sync` job of whatever kind goes to the part that knows it. What nobody expected ends a sweep's attempt in
+// Postgres, where the next one is planned.
 import { AppError } from '../core/app-error.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import type { RunnerJob } from '../queue/job-processor.ts';
 import { failSweep, lockSweep } from '../store/sweep-store.ts';
-import type { BankGate } from './bank-gate.ts';
 import { createFreshnessJob, type FreshnessDeps } from './freshness-job.ts';
 import type { JobReport, ReportingHandler } from './job-report.ts';
 import { createRefreshJob } from './refresh-job.ts';
@@ -12,7 +11,6 @@ import type { StepBack } from './step-back.ts';
 import { createSweepJob } from './sweep-job.ts';
 
 export interface LeanJobOptions extends FreshnessDeps {
-  readonly bankGate: BankGate;
   /** Steps of syncs, and the question whose an entity is. */
   readonly handleSync: ReportingHandler<'lean-sync'>;
   readonly stepBack: StepBack;
@@ -42,18 +40,14 @@ export function createLeanJob(options: LeanJobOptions): ReportingHandler<'lean-s
 }
 
 function createRun(options: LeanJobOptions): (job: SyncRunnerJob, signal: AbortSignal) => Promise<JobReport> {
-  const { bankGate, handleSync } = options;
+  const { handleSync } = options;
   const sweep = createSweepJob(options);
   const freshness = createFreshnessJob(options);
   const refresh = createRefreshJob(options);
   return async (job, signal) => {
     const { data } = job;
     switch (data.kind) {
-      case 'step': {
-        const delayMs = await bankGate.delayForStep(data);
-        if (delayMs === null) return handleSync(job, signal);
-        return { verdict: { kind: 'later', delayMs }, outcome: 'bank_paused', operation: data.kind };
-      }
+      case 'step':
       case 'prove':
         return handleSync(job, signal);
       case 'sweep':

@@ -33,7 +33,9 @@ export async function storeListedConsents(
   if (fresh.length === 0) return 0;
   const report = { entityId, customerId, consents: fresh, order, source: 'item', keyRing } as const;
   await upsertConsents(database, transaction, report);
-  const after = await readKnownConsents(transaction, ids);
+  // One that is listed for the first time is no news, whatever its status.
+  const told = fresh.map(({ consentId }) => consentId).filter((id) => before.get(id)?.status != null);
+  const after = await readKnownConsents(transaction, told);
   const changes = fresh.flatMap(({ consentId, consentType }): NewChange[] => {
     const status = after.get(consentId)?.status ?? null;
     if (!isNews(before.get(consentId)?.status ?? null, status)) return [];

@@ -47,6 +47,8 @@ async function resumeEntity(
 ): Promise<void> {
   const { entityId, customerId, syncId, eventKey } = step;
   if (completeLists(steps, 'accounts').length === 0) return;
+  // The entity's own step may have changed it since it was locked.
+  if (step.kind !== 'entity' && step.entityState !== 'action_required') return;
   const known = (await readKnownEntities(transaction, [entityId])).get(entityId);
   // What is permitted is the entity's own word.
   if (known?.state !== 'action_required' || known.reason === revoked.reason) return;
@@ -56,6 +58,7 @@ async function resumeEntity(
     facts: { entityId, customerId },
     order: { ns, key: `reply:${syncId}:accounts`, source: 'reply' },
     state: active,
+    locked: { former: known },
     eventKey,
     origin: { syncId },
   });

@@ -30,6 +30,7 @@ export async function applyEntity(
     order,
     state: said?.state ?? null,
     sinceNs: said?.sinceNs ?? null,
+    locked: { former: known },
     eventKey,
     origin,
   });

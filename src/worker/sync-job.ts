@@ -7,7 +7,6 @@ import type { JobVerdict, RunnerJob } from '../queue/job-processor.ts';
 import type { KeyRing } from '../sealing/key-ring.ts';
 import type { Database } from '../store/database.ts';
 import { lockStep, openStepJobs, readStep, type StepJob, type SyncStep } from '../store/sync-step-store.ts';
-import { countRun } from '../store/run-counts.ts';
 import type { BankSlots } from './bank-slots.ts';
 import { reportClosedRun } from './closed-run-report.ts';
 import type { JobReport, ReportingHandler } from './job-report.ts';
@@ -28,6 +27,8 @@ export interface SyncJobOptions {
   /** The other kind of job: asks Lean whether an event's entity is ours. */
   readonly proveEntity: (eventKey: string, signal: AbortSignal) => Promise<JobVerdict>;
   readonly stepBack: StepBack;
+  /** How long the step's bank is left alone; null when it may be asked. */
+  readonly bankDelayMs: (step: SyncStep) => number | null;
   /** Of this process. */
   readonly bankSlots: BankSlots;
   readonly keyRing: KeyRing | null;
@@ -80,6 +81,9 @@ async function runStep(
   const step = await readStep(database.db, data);
   if (step === null) return { verdict: { kind: 'done' }, outcome: 'nothing_to_do' };
   const operation = step.kind;
+  const pausedMs = options.bankDelayMs(step);
+  if (pausedMs !== null)
+    return { verdict: { kind: 'later', delayMs: pausedMs }, outcome: 'bank_paused', operation };
   const earlyByMs = step.dueAt.getTime() - now().getTime();
   if (earlyByMs > earlyMs)
     return { verdict: { kind: 'later', delayMs: earlyByMs }, outcome: 'early', operation };
@@ -160,7 +164,6 @@ async function inTransaction(
   return database.transaction(async (transaction) => {
     const step = await lockStep(database, transaction, { entityId, ...id });
     if (step === null) return null;
-    await countRun(transaction, { syncId: step.syncId, calls: 1 });
     return apply({
       database,
       transaction,

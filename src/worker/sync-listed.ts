@@ -12,7 +12,7 @@ import {
   type UpsertListed,
 } from '../store/listed-item-store.ts';
 import type { Instant } from '../core/instant.ts';
-import { countRun } from '../store/run-counts.ts';
+import type { RunCounts } from '../store/run-counts.ts';
 import { upsertScheduledPayments } from '../store/scheduled-payment-store.ts';
 import { upsertStandingOrders } from '../store/standing-order-store.ts';
 import type { StoredCounts } from '../store/stored-counts.ts';
@@ -39,28 +39,25 @@ export function listedTableOf(kind: StepKind): ListedTable | null {
   return tableOf[kind];
 }
 
-/** Gives how many items the database refused. */
+/** Gives how many items the database refused, and how many it has. */
 export async function storeListed(
   context: StepContext,
   { refreshedAt }: PageReply,
   records: ListedRecords,
-): Promise<{ refused: number }> {
+): Promise<{ refused: number; counts: Partial<RunCounts> }> {
   const { transaction, step, keyRing } = context;
-  const counts = await upsert(context, records, {
+  const { inserted, changed, refused } = await upsert(context, records, {
     ...step,
     accountId: step.accountId ?? noAccount,
     refreshedAt,
     keyRing,
   });
-  const stored = records.items.length - counts.refused;
-  await countRun(transaction, { syncId: step.syncId, [records.kind]: stored });
-  const { inserted, changed, refused } = counts;
   if (inserted + changed > 0) {
     const change = listedChange(step, { table: records.kind, accountId: step.accountId });
     const details = { syncId: step.syncId, inserted, changed, removed: 0 };
     await appendChanges(transaction, [{ ...change, details }]);
   }
-  return { refused };
+  return { refused, counts: { [records.kind]: records.items.length - refused } };
 }
 
 async function upsert(

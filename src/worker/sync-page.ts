@@ -8,7 +8,7 @@ import type { ReportedData } from '../store/data-status.ts';
 import { findListStarts } from '../store/list-start-store.ts';
 import { resolveResults } from '../store/pending-results-store.ts';
 import { addSteps, endStep, type NewStep } from '../store/sync-step-store.ts';
-import { countRun } from '../store/run-counts.ts';
+import type { RunCounts } from '../store/run-counts.ts';
 import { upsertTransactions } from '../store/transaction-store.ts';
 import { forgetSeen } from '../store/transaction-version-store.ts';
 import type { PageRecords, PageReply } from './sync-call.ts';
@@ -28,7 +28,7 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
   if (step.resultsId !== null) await resolveResults(transaction, step.resultsId);
   const refreshedAt = reply.refreshedAt?.text ?? null;
   if (step.page > 0 && refreshedAt !== step.expectedRefreshedAt) return startOver(context);
-  const { refused, following, ...told } = await storeRecords(context, reply);
+  const { refused, following, counts, ...told } = await storeRecords(context, reply);
   const isTooLong = !reply.isLastPage && step.page + 1 >= pagesLimit;
   if (!reply.isLastPage && !isTooLong) {
     following.push({ ...listOf(step), page: step.page + 1, expectedRefreshedAt: refreshedAt });
@@ -39,6 +39,7 @@ export async function applyPage(context: StepContext, reply: PageReply): Promise
     state: isTooLong ? 'failed' : 'done',
     failureCode: flaw,
     refreshedAt,
+    counts,
   });
   const jobs = await addSteps(transaction, { ...step, steps: following });
   // What was added is open.
@@ -97,6 +98,7 @@ async function forgetPasses(context: StepContext): Promise<void> {
 
 interface StoredPage {
   readonly refused: number;
+  readonly counts: Partial<RunCounts>;
   readonly following: NewStep[];
   readonly immutableChanged?: number;
   readonly firstBalanceSeconds?: number | null;
@@ -132,9 +134,8 @@ async function storeAccounts(
     context,
     accounts.map(({ accountId }) => accountId),
   );
-  if (!syncData.has('accounts')) return { refused: 0, following };
+  if (!syncData.has('accounts')) return { refused: 0, counts: {}, following };
   const stored = await upsertAccounts(transaction, { ...step, refreshedAt, accounts, keyRing });
-  await countRun(transaction, { syncId: step.syncId, accounts: accounts.length - stored.refused });
   const { entityId, customerId, eventKey, syncId } = step;
   const changes = [
     ...stored.inserted.map((accountId) => ({ accountId, inserted: true })),
@@ -144,7 +145,8 @@ async function storeAccounts(
     return { change: 'account.updated', entityId, customerId, accountId, eventKey, details } as const;
   });
   await appendChanges(transaction, changes);
-  return { refused: stored.refused, following };
+  const counts = { accounts: accounts.length - stored.refused };
+  return { refused: stored.refused, counts, following };
 }
 
 /** What the accounts of a page lead to; every page to the entity's own list too, and adding it twice adds nothing. */
@@ -187,20 +189,19 @@ async function storeBalances(
     step.reason === 'first' && balances.length > 0
       ? await secondsUntilFirstBalance(database, transaction, step.entityId)
       : null;
-  const counts = await upsertBalances(transaction, {
+  const { inserted, changed, refused } = await upsertBalances(transaction, {
     ...step,
     accountId,
     refreshedAt,
     balances,
     keyRing,
   });
-  await countRun(transaction, { syncId: step.syncId, balances: balances.length - counts.refused });
-  const { inserted, changed } = counts;
   if (inserted + changed > 0) {
     const details = { syncId: step.syncId, inserted, changed };
     await appendChanges(transaction, [{ ...aboutAccount(step), change: 'balances.updated', details }]);
   }
-  return { refused: counts.refused, following: [], firstBalanceSeconds };
+  const counts = { balances: balances.length - refused };
+  return { refused, counts, following: [], firstBalanceSeconds };
 }
 
 async function storeTransactions(
@@ -210,18 +211,14 @@ async function storeTransactions(
 ): Promise<StoredPage> {
   const { database, transaction, step, keyRing, transactionHistoryDays } = context;
   const accountId = step.accountId ?? '';
-  const counts = await upsertTransactions(database, transaction, {
+  const stored = await upsertTransactions(database, transaction, {
     ...step,
     accountId,
     refreshedAt,
     transactions,
     keyRing,
   });
-  await countRun(transaction, {
-    syncId: step.syncId,
-    transactions: transactions.length - counts.refused,
-  });
-  const { inserted, changed, immutableChanged } = counts;
+  const { inserted, changed, immutableChanged, refused } = stored;
   if (inserted + changed > 0) {
     const { startDate, endDate } = askedDays(step, transactionHistoryDays);
     const details = {
@@ -235,7 +232,8 @@ async function storeTransactions(
     };
     await appendChanges(transaction, [{ ...aboutAccount(step), change: 'transactions.updated', details }]);
   }
-  return { refused: counts.refused, following: [], immutableChanged: counts.immutableChanged };
+  const counts = { transactions: transactions.length - refused };
+  return { refused, counts, following: [], immutableChanged };
 }
 
 function aboutAccount({ entityId, customerId, accountId, eventKey }: StepContext['step']) {

@@ -50,7 +50,12 @@ export function createHandlers(parts: WorkerHandlerOptions) {
     ),
     events: reported(
       'webhook-events',
-      createEventJob({ ...common, syncQueue, apiVersion: config.LEAN_API_VERSION }),
+      createEventJob({
+        ...common,
+        syncQueue,
+        apiVersion: config.LEAN_API_VERSION,
+        aloneLimit: config.WORKER_CONCURRENCY,
+      }),
     ),
     sync: reported('lean-sync', createSyncHandler(parts, common)),
   };
@@ -74,6 +79,7 @@ function createSyncHandler(
     ...common,
     callLean: learnFromCalls(callLean, bankGate),
     queue: syncQueue,
+    bankDelayMs: (step) => bankGate.delayForStep(step),
     bankSlots: createBankSlots({ slots: config.WORKER_CONCURRENCY }),
     proveEntity: createProveEntity({ ...common, lean, eventQueue }),
     syncData: config.SYNC_DATA,

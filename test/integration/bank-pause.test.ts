@@ -1,6 +1,7 @@
 // A bank in trouble holds up its own syncs and nobody else's, and they go on when it is back.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBankAvailability } from '../../src/store/bank-store.ts';
+import { readStep } from '../../src/store/sync-step-store.ts';
 import { dueSweeps, ensureSweeps } from '../../src/store/sweep-store.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { createBankGate, learnFromCalls } from '../../src/worker/bank-gate.ts';
@@ -148,14 +149,25 @@ describe('bank.availability.updated', () => {
     const { gate } = createGate();
     await addEntity('entity-1', bank);
     await addEntity('entity-2', 'another-bank');
-    const parts = createSyncParts(test.database);
+    const parts = createSyncParts(test.database, { bankDelayMs: (step) => gate.delayForStep(step) });
     const { syncId } = await parts.request({ entityId: 'entity-1' });
     await parts.request({ entityId: 'entity-2' });
     await fixture('disabled');
-    expect(await gate.delayForStep({ syncId, stepKey: 'accounts:0:0' })).toBeGreaterThan(60_000);
+    const reports = [];
+    for (const { data } of parts.queue.values()) reports.push(await parts.run(data));
+    expect(reports).toMatchObject([
+      { verdict: { kind: 'later' }, outcome: 'bank_paused' },
+      { verdict: { kind: 'done' }, outcome: 'done' },
+    ]);
+    expect(parts.world.asked).toEqual(['accounts:0:0']);
+    const delayMs = async () => {
+      const step = await readStep(test.database.db, { syncId, stepKey: 'accounts:0:0' });
+      return step && gate.delayForStep(step);
+    };
+    expect(await delayMs()).toBeGreaterThan(60_000);
     expect(await gate.delayFor('another-bank')).toBeNull();
     await apply(availability({ active: true, enabled: true, timestamp: '2027-01-01T00:00:00Z' }));
-    expect(await gate.delayForStep({ syncId, stepKey: 'accounts:0:0' })).toBeNull();
+    expect(await delayMs()).toBeNull();
     expect(worker.syncJobs.map(({ data }) => data)).toEqual([
       { kind: 'step', syncId, stepKey: 'accounts:0:0' },
     ]);

@@ -140,7 +140,7 @@ export function createWorkerRole(world: World, name: string): Role {
     const now = () => new Date(epochMs + schedule.nowMs());
     const common = { ...shared, keyRing: null, stepBack, now, random };
     const intake = createIntakeJob({ ...common, eventQueue: tellingMisses });
-    const events = createEventJob({ ...common, syncQueue, apiVersion: 'v2' });
+    const events = createEventJob({ ...common, syncQueue, apiVersion: 'v2', aloneLimit: 16 });
     const report = { logger: silentLogger, metrics };
     runModelJobs({
       ...parts,

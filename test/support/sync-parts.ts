@@ -115,6 +115,7 @@ interface SyncPartsOptions {
   readonly apiVersion?: 'v1' | 'v2';
   readonly transactionHistoryDays?: number;
   readonly bankSlots?: BankSlots;
+  readonly bankDelayMs?: (step: SyncStep) => number | null;
 }
 
 /** More jobs than any test here needs: a sync that never ends is a failure, not a wait. */
@@ -138,6 +139,7 @@ export function createSyncParts(database: Database, options: SyncPartsOptions = 
     },
     proveEntity: async () => ({ kind: 'done' }),
     stepBack: createStepBack({ databaseIsAway: () => false, random: () => 0 }),
+    bankDelayMs: options.bankDelayMs ?? (() => null),
     bankSlots: options.bankSlots ?? createBankSlots({ slots: 16 }),
     keyRing: options.keyRing ?? null,
     syncData: options.syncData ?? ['accounts', 'balances', 'transactions'],

@@ -92,7 +92,7 @@ export function createWorkerParts(
   });
   const { signal } = new AbortController();
   const createRun = (now: Date) =>
-    createEventJob({ ...common, syncQueue, apiVersion, now: () => now, random: () => 0 });
+    createEventJob({ ...common, syncQueue, apiVersion, aloneLimit: 16, now: () => now, random: () => 0 });
   return {
     lines,
     eventJobs,

@@ -1,6 +1,6 @@
 // The arithmetic of the benchmark: what a median, a ratio and a target say of its rounds. Measures nothing.
 import { describe, expect, it } from 'vitest';
-import { interleave, isMet, median, ratios, spread } from '../bench/rounds.ts';
+import { interleave, judge, median, ratios, spread } from '../bench/rounds.ts';
 import { figure, ratiosTable } from '../bench/table.ts';
 
 describe('rounds', () => {
@@ -35,11 +35,19 @@ describe('rounds', () => {
   });
 
   it('meets a target by its median, its bound included, and never with nothing measured', () => {
-    expect(isMet({ atLeast: 2 }, [1, 2, 9])).toBe(true);
-    expect(isMet({ atLeast: 2 }, [1.9, 1.9, 9])).toBe(false);
-    expect(isMet({ atMost: 0.5 }, [0.1, 0.5, 2])).toBe(true);
-    expect(isMet({ atMost: 0.5 }, [0.6])).toBe(false);
-    expect(isMet({ atMost: 0.5 }, [])).toBe(false);
+    expect(judge({ atLeast: 2 }, [1, 2, 9])).toBe('met');
+    expect(judge({ atLeast: 2 }, [1.9, 1.9, 9])).toBe('missed');
+    expect(judge({ atMost: 0.5 }, [0.1, 0.5, 2])).toBe('met');
+    expect(judge({ atMost: 0.5 }, [0.6])).toBe('missed');
+    expect(judge({ atMost: 0.5 }, [])).toBe('not measured');
+  });
+
+  it('says of a round in which one of the two was not measured that there is no verdict', () => {
+    expect(median([Number.NaN, 1, 2])).toBeNaN();
+    // Nothing answered by the other one is no victory.
+    expect(ratios([10, 30], [0, 10])).toEqual([Number.NaN, 3]);
+    expect(judge({ atLeast: 2 }, ratios([10, 30, 30], [0, 10, 10]))).toBe('not measured');
+    expect(judge({ atMost: 0.5 }, [0.1, Number.NaN, 0.1])).toBe('not measured');
   });
 
   it('says of each target what it was and whether it was met', () => {
