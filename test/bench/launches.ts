@@ -70,6 +70,18 @@ export function launchDrain(grounds: Grounds, url: string): StartedProcess {
   return grounds.run({ name: 'drain', command: [...nodeCommand('test/bench/peers/drain.ts'), settings] });
 }
 
+export interface EmptyWorker {
+  readonly url: string;
+  readonly queueName: string;
+  readonly prefix: string;
+  readonly concurrency: number;
+}
+
+export function launchEmptyWorker(grounds: Grounds, settings: EmptyWorker): StartedProcess {
+  const program = nodeCommand('test/bench/peers/empty-worker.ts');
+  return grounds.run({ name: 'empty-worker', command: [...program, JSON.stringify(settings)] });
+}
+
 /** Says the address of one customer's accounts. */
 export function launchSimulatedLean(grounds: Grounds, appToken: string): StartedProcess {
   const { leanServer, leanChainPem, application } = grounds.pki;

@@ -18,16 +18,39 @@ export interface LoadConnectionOptions {
   readonly onBroken: (error: Error) => void;
 }
 
+/** More than any answer here has. */
+const readBytes = 4_096;
+
 export function createLoadContext({ caPem, certPem, keyPem }: LoadTarget): tls.SecureContext {
   return tls.createSecureContext({ ca: caPem, cert: certPem, key: keyPem, minVersion: 'TLSv1.3' });
 }
 
 /** A full handshake each time: no session is ever taken up again. */
 export function openLoadConnection(options: LoadConnectionOptions): LoadConnection {
-  const { hostname, port } = new URL(options.url);
-  const socket = tls.connect({ host: hostname, port: Number(port), secureContext: options.context });
-  socket.setNoDelay(true);
   let isOver = false;
+  const read = createReplyReader((status) => {
+    if (!isOver) options.onReply(status, connection);
+  });
+  const { hostname, port } = new URL(options.url);
+  const connecting = {
+    host: hostname,
+    port: Number(port),
+    secureContext: options.context,
+    // Past Node's streams: a fifth less of the processors for the load generator, which the subject has instead.
+    onread: {
+      buffer: Buffer.allocUnsafe(readBytes),
+      callback(length: number, bytes: Uint8Array) {
+        try {
+          read(Buffer.from(bytes.buffer, bytes.byteOffset, length));
+        } catch (error) {
+          breaks(error instanceof Error ? error : new Error('not read'));
+        }
+        return true;
+      },
+    },
+  };
+  const socket = tls.connect(connecting);
+  socket.setNoDelay(true);
   const breaks = (error: Error): void => {
     if (isOver) return;
     isOver = true;
@@ -41,18 +64,10 @@ export function openLoadConnection(options: LoadConnectionOptions): LoadConnecti
       socket.destroy();
     },
   };
-  const read = createReplyReader((status) => {
-    if (!isOver) options.onReply(status, connection);
-  });
   socket.once('secureConnect', () => options.onOpen(connection));
-  socket.on('data', (chunk: Buffer) => {
-    try {
-      read(chunk);
-    } catch (error) {
-      breaks(error instanceof Error ? error : new Error('not read'));
-    }
-  });
   socket.on('error', breaks);
+  // With nobody to read it as a stream, the other side's end comes as this alone.
+  socket.once('end', () => breaks(new Error('the other side closed the connection')));
   socket.once('close', () => breaks(new Error('the other side closed the connection')));
   return connection;
 }

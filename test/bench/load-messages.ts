@@ -2,6 +2,11 @@
 import { z } from 'zod';
 
 const count = z.int().min(1);
+/** Null where nothing was measured, as JSON has no NaN. */
+const milliseconds = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
 
 export const loadModelSchema = z.discriminatedUnion('kind', [
   /** Every connection sends its next delivery when it has the last answer. */
@@ -40,10 +45,10 @@ export const loadReportSchema = z.strictObject({
   /** Answers of the measured time; in the open model those to what should have left within it. */
   answered: z.int(),
   seconds: z.number(),
-  p50Ms: z.number(),
-  p99Ms: z.number(),
-  p999Ms: z.number(),
-  maxMs: z.number(),
+  p50Ms: milliseconds,
+  p99Ms: milliseconds,
+  p999Ms: milliseconds,
+  maxMs: milliseconds,
   /** Everything that was ever answered, by status. */
   statuses: z.record(z.string(), z.int()),
   /** Sent, or due, and not answered within the deadline; counted into the latencies with the deadline. */
@@ -52,7 +57,8 @@ export const loadReportSchema = z.strictObject({
   broken: z.int(),
   lastError: z.string().nullable(),
 });
-export type LoadReport = z.infer<typeof loadReportSchema>;
+export type LoadReport = z.output<typeof loadReportSchema>;
+export type SentLoadReport = z.input<typeof loadReportSchema>;
 
 export const fromLoadSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('begun') }),

@@ -68,8 +68,9 @@ async function startOpen(
   const { warmUpMs, measureMs } = options.job;
   const dueAt = poissonArrivals({ ratePerSecond, forMs: warmUpMs + measureMs, seed: 'arrivals' });
   const sentSince = new Map<LoadConnection, number>();
+  /** Each in its turn, so that none is idle for as long as a server waits before it closes one. */
   const idle: LoadConnection[] = [];
-  let [sent, isStopped] = [0, false];
+  let [sent, isClosed, endsAtMs] = [0, false, Number.POSITIVE_INFINITY];
   const connections = await openAll(options, {
     count,
     onReply(status, connection) {
@@ -86,8 +87,8 @@ async function startOpen(
   function sendDue(nowMs: number): void {
     for (;;) {
       const due = dueAt[sent];
-      if (isStopped || due === undefined || startMs + due > nowMs) return;
-      const connection = idle.pop();
+      if (isClosed || due === undefined || startMs + due > Math.min(nowMs, endsAtMs)) return;
+      const connection = idle.shift();
       if (connection === undefined) return;
       const request = options.take();
       if (request === undefined) return options.onSpent();
@@ -99,10 +100,13 @@ async function startOpen(
   const timer = setInterval(() => sendDue(performance.now()), tickMs);
   return {
     // What was due before the end is sent all the same, as soon as a connection is free.
-    stop: () => undefined,
-    open: () => [...sentSince.values(), ...[...dueAt.subarray(sent)].map((due) => startMs + due)],
+    stop: () => void (endsAtMs = performance.now()),
+    open() {
+      const unsent = [...dueAt.subarray(sent)].map((due) => startMs + due);
+      return [...sentSince.values(), ...unsent.filter((dueMs) => dueMs <= endsAtMs)];
+    },
     close() {
-      isStopped = true;
+      isClosed = true;
       clearInterval(timer);
       closeAll(connections);
     },

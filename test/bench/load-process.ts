@@ -11,7 +11,13 @@ const lookMs = 5;
 /** Of the requests; a subject that is faster than thought must have some left to be measured with. */
 const warmUpShare = 0.25;
 
-process.once('message', (message) => void work(loadJobSchema.parse(message)));
+const stopped = Promise.withResolvers<void>();
+
+process.once('message', (message) => {
+  // Whatever comes after the job says that it is enough.
+  process.once('message', () => stopped.resolve());
+  void work(loadJobSchema.parse(message));
+});
 // Nobody is left to report to.
 process.once('disconnect', () => process.exit(1));
 
@@ -41,7 +47,7 @@ async function work(job: LoadJob): Promise<void> {
   await Promise.race([pause(warmUpMs), warm.promise]);
   fromMs.value = performance.now();
   tell({ kind: 'begun' });
-  await Promise.race([pause(measureMs), spent.promise]);
+  await Promise.race([pause(measureMs), spent.promise, stopped.promise]);
   toMs.value = performance.now();
   running.stop();
   tell({ kind: 'ended' });
@@ -53,7 +59,7 @@ async function work(job: LoadJob): Promise<void> {
   process.disconnect?.();
 }
 
-function tell(message: z.infer<typeof fromLoadSchema>): void {
+function tell(message: z.input<typeof fromLoadSchema>): void {
   process.send?.(message);
 }
 

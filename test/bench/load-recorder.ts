@@ -1,6 +1,6 @@
 // What a load generator remembers of its deliveries: how long each took, in the measured time only.
 import { createHistogram } from 'node:perf_hooks';
-import type { LoadReport } from './load-messages.ts';
+import type { SentLoadReport } from './load-messages.ts';
 
 const nanosecondsPerMs = 1_000_000;
 /** Of a histogram's value; a tenth of a per cent. */
@@ -12,7 +12,7 @@ export interface LoadRecorder {
   /** Never answered. */
   unanswered(afterMs: number): void;
   broken(error: Error): void;
-  report(window: { readonly seconds: number }): LoadReport;
+  report(window: { readonly seconds: number }): SentLoadReport;
 }
 
 /** `counts`: whether a delivery that left, or was due, and was answered at those times is of the measured time. */
@@ -24,8 +24,9 @@ export function createLoadRecorder(
   let [answered, unanswered, broken] = [0, 0, 0];
   let lastError: string | null = null;
   const record = (ms: number): void => latency.record(Math.max(1, Math.round(ms * nanosecondsPerMs)));
-  const percentileMs = (percent: number): number =>
-    latency.count === 0 ? 0 : latency.percentile(percent) / nanosecondsPerMs;
+  /** Null of nothing: a zero would be the best there is. */
+  const percentileMs = (percent: number): number | null =>
+    latency.count === 0 ? null : latency.percentile(percent) / nanosecondsPerMs;
   return {
     answer({ sinceMs, nowMs, status }) {
       statuses[status] = (statuses[status] ?? 0) + 1;

@@ -27,6 +27,10 @@ export interface LoadOptions {
   readonly answerDeadlineMs?: number;
   /** Processes whose CPU seconds are wanted, over the measured time. */
   readonly pids?: readonly number[];
+  /** Called when the measured time begins: connections are open and the warm-up is over. */
+  readonly onBegun?: () => void;
+  /** The measured time ends with it, when that is before `measureMs`. */
+  readonly until?: Promise<unknown>;
   /** True: answers that are not 200, and connections that break, are told and no error. */
   readonly mayFail?: boolean;
 }
@@ -70,8 +74,11 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         const message = fromLoadSchema.parse(raw);
         if (message.kind === 'report') resolve(message.report);
         else cost[message.kind] = all.map(cpuSeconds);
+        if (message.kind === 'begun') options.onBegun?.();
       });
       child.send(job);
+      const stop = (): unknown => child.connected && child.send('stop');
+      options.until?.then(stop, stop);
     });
     if (!options.mayFail) check(report, options.model);
     const spent = cost.ended.map((seconds, index) => seconds - (cost.begun[index] ?? 0));
@@ -93,6 +100,11 @@ export function perSecond(result: LoadResult): number {
 /** Of the first of the processes asked for, microseconds. */
 export function cpuPerAnswer({ cpuSeconds: [seconds = Number.NaN], answered }: LoadResult): number {
   return (seconds * 1_000_000) / answered;
+}
+
+/** What the load generator took of the same processors, microseconds. */
+export function cpuOfLoad({ loadCpuSeconds, answered }: LoadResult): number {
+  return (loadCpuSeconds * 1_000_000) / answered;
 }
 
 function toJob(options: LoadOptions): LoadJob {

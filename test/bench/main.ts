@@ -1,11 +1,14 @@
 // `npm run bench -- [names…] [--quick] [--rounds N]`: measures the service beside what one would pick instead, scenario by
-// scenario, and writes bench-results.json. Exit 1 only when something did not work; a missed target is a word in the table.
+// scenario, and writes bench-results.json after each; a quick run writes none, so that it never takes the place of figures.
+// Exit 1 only when something did not work; a missed target is a word in the table.
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect, parseArgs } from 'node:util';
 import { root } from '../support/processes.ts';
 import { describeMachine, machineLine } from './machine.ts';
+import { judge, median, spread } from './rounds.ts';
 import type { Figure, Ratio, Scenario, ScenarioResult } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
 import { figuresTable, ratiosTable, type Named } from './table.ts';
@@ -32,6 +35,9 @@ interface Shown {
   readonly ratios: readonly Named<Ratio>[];
 }
 
+/** Of the scenario that runs. */
+let openFolder: string | null = null;
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 function chosen(): readonly Scenario[] {
@@ -53,6 +59,7 @@ async function runOne(scenario: Scenario, rounds: number): Promise<Outcome> {
   const { name, title } = scenario;
   say(`\n${name}: ${title}`);
   const folder = await mkdtemp(path.join(tmpdir(), `lean-bench-${name}-`));
+  openFolder = folder;
   const startedMs = performance.now();
   const secondsSince = (): number => Math.round((performance.now() - startedMs) / 100) / 10;
   const { promise: late, reject } = Promise.withResolvers<never>();
@@ -60,6 +67,7 @@ async function runOne(scenario: Scenario, rounds: number): Promise<Outcome> {
   try {
     const result = await Promise.race([scenario.run({ quick: values.quick, rounds, say, folder }), late]);
     show(result);
+    say(`\n${name} took ${secondsSince()} s`);
     return { name, title, seconds: secondsSince(), result, problem: null };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
@@ -68,6 +76,7 @@ async function runOne(scenario: Scenario, rounds: number): Promise<Outcome> {
   } finally {
     clearTimeout(timer);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    openFolder = null;
   }
 }
 
@@ -88,31 +97,56 @@ function showAll(outcomes: readonly Outcome[]): void {
   });
 }
 
+/** With what the table says of each line's rounds; a value that was not measured is null. */
+function told({ result, ...outcome }: Outcome): object {
+  const { figures = [], ratios = [] } = result ?? {};
+  return {
+    ...outcome,
+    figures: figures.map(summed),
+    ratios: ratios.map((line) =>
+      Object.assign(summed(line), { verdict: line.target && judge(line.target, line.rounds) }),
+    ),
+  };
+}
+
+function summed<Line extends { readonly rounds: readonly number[] }>(line: Line) {
+  return Object.assign({ median: median(line.rounds), ...spread(line.rounds) }, line);
+}
+
+async function writeResults(results: object): Promise<void> {
+  await writeFile(resultsFile, `${JSON.stringify(results, null, 2)}\n`);
+}
+
 async function main(): Promise<number> {
   const [list, rounds] = [chosen(), roundsAsked()];
   const machine = describeMachine();
   const startedAt = new Date().toISOString();
-  say(machineLine(machine));
+  say(`${startedAt}: ${machineLine(machine)}`);
   if (values.quick) say('quick: whether it works; the figures say nothing');
   const outcomes: Outcome[] = [];
   for (const scenario of list) {
     const outcome = await runOne(scenario, rounds);
     outcomes.push(outcome);
+    if (!values.quick) await writeResults({ startedAt, machine, rounds, scenarios: outcomes.map(told) });
     if (outcome.problem === lateProblem) break;
   }
-  await writeFile(
-    resultsFile,
-    `${JSON.stringify({ startedAt, machine, quick: values.quick, rounds, scenarios: outcomes }, null, 2)}\n`,
-  );
   if (outcomes.length > 1) showAll(outcomes);
   const broken = outcomes.filter(({ problem }) => problem !== null);
   for (const { name, problem } of broken) say(`${name} did not work: ${problem}`);
-  say(`\n${path.relative(root, resultsFile)} is written`);
+  say(`\n${outcomes.map(({ name, seconds }) => `${name} ${seconds.toFixed(0)} s`).join(', ')}`);
+  if (!values.quick) say(`${path.relative(root, resultsFile)} is written`);
   return broken.length > 0 ? 1 : 0;
 }
 
-// What was started ends with this process in an orderly way only.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+// What was started ends with this process in an orderly way only; its folder goes after it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    process.once('exit', () => {
+      if (openFolder !== null) rmSync(openFolder, { recursive: true, force: true, maxRetries: 5 });
+    });
+    process.exit(1);
+  });
+}
 
 try {
   process.exit(await main());

@@ -17,7 +17,8 @@ export function createReplyReader(onReply: (status: number) => void): (chunk: Bu
       if (end >= 0 && Number.isNaN(length)) throw new Error(`no Content-Length: ${head}`);
       const whole = end + headEnd.length + length;
       if (end < 0 || bytes.length < whole) {
-        rest = bytes;
+        // A copy: the caller reads what comes next into the same memory.
+        rest = Buffer.from(bytes);
         return;
       }
       bytes = bytes.subarray(whole);

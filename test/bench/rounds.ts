@@ -16,8 +16,9 @@ export async function interleave<Subject extends { readonly name: string }, Valu
   return values;
 }
 
-/** The middle one, or half way between the two in the middle; NaN of nothing. */
+/** The middle one, or half way between the two in the middle; NaN of nothing, and where one of them is NaN. */
 export function median(values: readonly number[]): number {
+  if (values.some((value) => Number.isNaN(value))) return Number.NaN;
   const sorted = values.toSorted((left, right) => left - right);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;
@@ -29,14 +30,17 @@ export function spread(values: readonly number[]): { readonly least: number; rea
   return { least: Math.min(...values), most: Math.max(...values) };
 }
 
-/** Of each round by itself: both were measured within seconds of each other. */
+/** Of each round by itself: both were measured within seconds of each other. NaN beside nothing: that is no victory. */
 export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
-  return ours.slice(0, theirs.length).map((value, round) => value / (theirs[round] ?? Number.NaN));
+  return ours.slice(0, theirs.length).map((value, round) => value / (theirs[round] || Number.NaN));
 }
 
 export type Target = { readonly atMost: number } | { readonly atLeast: number };
 
-export function isMet(target: Target, values: readonly number[]): boolean {
+export type Verdict = 'met' | 'missed' | 'not measured';
+
+export function judge(target: Target, values: readonly number[]): Verdict {
   const value = median(values);
-  return 'atMost' in target ? value <= target.atMost : value >= target.atLeast;
+  if (!Number.isFinite(value)) return 'not measured';
+  return ('atMost' in target ? value <= target.atMost : value >= target.atLeast) ? 'met' : 'missed';
 }

@@ -8,6 +8,7 @@ import { createEngineProcesses, freePort, type EngineProcess } from '../support/
 import { createPki, writePki } from '../support/pki.ts';
 import {
   launchDrain,
+  launchEmptyWorker,
   launchOurs,
   launchPeer,
   launchSimulatedLean,
@@ -45,6 +46,11 @@ export interface SubjectOptions {
   readonly redisUrl?: string;
 }
 
+export interface TextbookOptions extends SubjectOptions {
+  /** True: a worker takes its jobs out of Redis and does nothing with them; left out, they stay there. */
+  readonly workedOff?: boolean;
+}
+
 export interface OursOptions extends SubjectOptions {
   /** Variables of the receiver beside those of production, or in their place. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -67,7 +73,7 @@ export interface SubjectStage {
   /** With `--appendonly yes`, as queues are kept in production. */
   startRedis(): Promise<EngineProcess>;
   startOurs(options?: OursOptions): Promise<OurSubject>;
-  startTextbook(options?: SubjectOptions): Promise<Subject>;
+  startTextbook(options?: TextbookOptions): Promise<Subject>;
   /** Those of the names that this machine can run; the others are said to be left out. */
   start(...names: readonly SubjectName[]): Promise<Subject[]>;
   close(): Promise<void>;
@@ -133,9 +139,12 @@ export async function openSubjects({ folder, say }: BenchContext): Promise<Subje
     };
   }
 
-  async function startTextbook({ name, redis: given, redisUrl }: SubjectOptions = {}): Promise<Subject> {
-    const redis = given ?? (await startRedis());
-    return startPeer('textbook', { ...(name && { shown: name }), redis, redisUrl: redisUrl ?? redis.url });
+  async function startTextbook(options: TextbookOptions = {}): Promise<Subject> {
+    const { name, workedOff = false } = options;
+    const redis = options.redis ?? (await startRedis());
+    const { url } = redis;
+    if (workedOff) await launchEmptyWorker(grounds, { url, ...textbookQueue }).listening();
+    return startPeer('textbook', { ...(name && { shown: name }), redis, redisUrl: options.redisUrl ?? url });
   }
 
   async function startSample(): Promise<Subject> {
@@ -181,10 +190,15 @@ export async function openSubjects({ folder, say }: BenchContext): Promise<Subje
       return started.filter((subject) => subject !== null);
     },
     async close() {
-      for (const close of closers.toReversed()) await close();
+      const problems: unknown[] = [];
+      for (const close of closers.toReversed()) await close().catch((error: unknown) => problems.push(error));
+      if (problems.length > 0) throw new AggregateError(problems, 'not everything was stopped');
     },
   };
 }
+
+/** The queue of peers/textbook.ts, and as many jobs at a time as our worker does. */
+const textbookQueue = { queueName: 'webhooks', prefix: 'bull', concurrency: 16 };
 
 interface PeerOptions extends Partial<PeerSettings> {
   readonly shown?: string;

@@ -1,10 +1,13 @@
 // What the benchmark prints: figures and targets, a median and its spread each. Only text.
 import { textTable } from '../../src/core/text-table.ts';
-import { isMet, median, spread, type Target } from './rounds.ts';
+import { judge, median, spread, type Target } from './rounds.ts';
 import type { Figure, Ratio } from './scenario.ts';
 
 /** Each of its scenario, which is named where there are several. */
 export type Named<Line> = Line & { readonly scenario?: string };
+
+/** Cut, one would not be told from the other. */
+const named = ['what', 'ratio', 'subject'];
 
 export function figuresTable(figures: readonly Named<Figure>[]): string {
   return textTable(
@@ -15,6 +18,7 @@ export function figuresTable(figures: readonly Named<Figure>[]): string {
       ...told(rounds),
       unit,
     })),
+    { whole: named },
   );
 }
 
@@ -25,8 +29,9 @@ export function ratiosTable(ratios: readonly Named<Ratio>[]): string {
       ratio: what,
       ...told(rounds),
       target: target === null ? '' : describeTarget(target),
-      verdict: target === null ? '' : isMet(target, rounds) ? 'met' : 'missed',
+      verdict: target === null ? '' : judge(target, rounds),
     })),
+    { whole: named },
   );
 }
 

@@ -52,6 +52,8 @@ export function openRowWatch(target: LoadTarget, database: Database): RowWatch {
           resolve(performance.now() - startedAt);
         });
       });
+      // Whoever is not answered throws for that, and nobody waits for its row any more.
+      seen.catch(() => undefined);
       const headers = { 'content-type': 'application/json', 'lean-signature': signature };
       const answer = await request(url, { method: 'POST', dispatcher: agent, headers, body });
       await answer.body.dump();

@@ -24,7 +24,10 @@ export async function startNginx(
   const started = startLogged({ command, folder, name: 'limit-nginx' });
   const endsAtMs = performance.now() + startDeadlineMs;
   while (!(await connects(port))) {
-    if (performance.now() > endsAtMs) throw new Error('nginx never listened');
+    if (performance.now() > endsAtMs) {
+      await started.kill();
+      throw new Error('nginx never listened');
+    }
     await delay(lookMs);
   }
   return started;

@@ -1,11 +1,12 @@
 // What a sender waits for, in an open model: deliveries arrive by themselves at fixed rates, a quarter, a half and three
 // quarters of what the textbook can do at the most, and latency counts from when each was due.
-import { loadTimes } from '../load-times.ts';
+import { openTimes } from '../load-times.ts';
 import { runLoad, type LoadResult } from '../load.ts';
 import { joined, measureInTurns, type Measured } from '../measured.ts';
+import { openModel } from '../open-model.ts';
 import type { BenchContext, Figure, Scenario, ScenarioResult } from '../scenario.ts';
 import { withSubjects, type Subject } from '../subjects.ts';
-import { connections, maximumOf } from '../textbook-maximum.ts';
+import { maximumOf } from '../textbook-maximum.ts';
 import { warmUp } from '../warm-up.ts';
 
 const shares = [0.25, 0.5, 0.75];
@@ -23,7 +24,7 @@ export const ackLatency: Scenario = {
       const [sample] = await stage.start('sample');
       const [textbook] = subjects;
       if (textbook === undefined || sample === undefined) throw new Error('nothing to compare with');
-      await warmUp(context, subjects);
+      await warmUp(context, [...subjects, sample]);
       const maximum = await maximumOf(context, textbook);
       const results: ScenarioResult[] = [];
       for (const share of context.quick ? [judged] : shares)
@@ -75,8 +76,8 @@ function loadOpenly(
   context: BenchContext,
   { subject, ratePerSecond }: { readonly subject: Subject; readonly ratePerSecond: number },
 ): Promise<LoadResult> {
-  const model = { kind: 'open', connections, ratePerSecond } as const;
-  return runLoad({ target: subject.target, model, ...loadTimes(context) });
+  const model = openModel(ratePerSecond);
+  return runLoad({ target: subject.target, model, ...openTimes(context) });
 }
 
 function percentiles(measured: Measured<LoadResult>, at: string): Figure[] {

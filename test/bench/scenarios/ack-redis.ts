@@ -1,46 +1,66 @@
 // What a sender waits for while Redis is well, 50 ms away, frozen and down, at half of what the textbook can do with it
 // well. The textbook stands beside it: without Redis it has no answer to give, and is given as long as Lean waits.
-import { loadTimes } from '../load-times.ts';
+import { openTimes } from '../load-times.ts';
 import { runLoad, type LoadOptions, type LoadResult } from '../load.ts';
+import { openModel } from '../open-model.ts';
 import { openBreakableRedis, redisStates, type BreakableRedis, type RedisState } from '../redis-states.ts';
 import { interleave, ratios } from '../rounds.ts';
 import type { BenchContext, Figure, Ratio, Scenario } from '../scenario.ts';
-import { withSubjects, type OurSubject, type Subject, type SubjectStage } from '../subjects.ts';
-import { connections, maximumOf } from '../textbook-maximum.ts';
+import { withSubjects, type Subject, type SubjectStage } from '../subjects.ts';
+import { maximumOf } from '../textbook-maximum.ts';
 import { warmUp } from '../warm-up.ts';
 
+const quickStates: readonly RedisState[] = ['healthy', 'frozen', 'down'];
 const share = 0.5;
 const target = { atMost: 1.2 };
 /** Lean gives up then; in a quick run nobody waits so long. */
 const answerDeadlineMs = { full: 10_000, quick: 500 };
-const peerMeasureMs = { full: 1_000, quick: 300 };
+const awayMeasureMs = { full: 1_000, quick: 300 };
 
 export const ackRedis: Scenario = {
   name: 'ack-redis',
   title: 'Time to the 200 with Redis well, slow, frozen and down',
   run: (context) =>
     withSubjects(context, async (stage) => {
-      const openWay = async (): Promise<BreakableRedis> =>
-        openBreakableRedis(stage.engines, await stage.startRedis());
-      const [way, peerWay] = [await openWay(), await openWay()];
+      const ways: BreakableRedis[] = [];
+      const openWay = async (): Promise<BreakableRedis> => {
+        const way = await openBreakableRedis(stage.engines, await stage.startRedis());
+        ways.push(way);
+        return way;
+      };
       try {
-        const subject = await stage.startOurs({ redis: way.redis, redisUrl: way.url });
-        await warmUp(context, [subject]);
-        const ratePerSecond = await rateOf(context, { stage, way: peerWay });
+        const [way, peerWay, awayWay] = [await openWay(), await openWay(), await openWay()];
+        const ours = await stage.startOurs(reached(way));
+        const textbook = await stage.startTextbook(reached(peerWay));
+        await warmUp(context, [ours, textbook]);
+        const ratePerSecond = share * (await maximumOf(context, textbook));
+        const measure = (subject: Subject, over: BreakableRedis, state: RedisState): Promise<LoadResult> =>
+          over.during(state, () => load(subject, { ratePerSecond, ...openTimes(context) }));
         const all = await interleave({
           rounds: context.rounds,
-          subjects: redisStates.map((state) => ({ name: state, state })),
-          measure: async ({ state }) => ({
-            ours: await measureOurs(context, { way, subject, state, ratePerSecond }),
-            textbook: await measureTextbook(context, { stage, way: peerWay, state, ratePerSecond }),
-          }),
+          subjects: (context.quick ? quickStates : redisStates).map((state) => ({ name: state, state })),
+          async measure({ state }) {
+            const round = {
+              ours: await measure(ours, way, state),
+              textbook:
+                state === 'frozen' || state === 'down'
+                  ? await measureAway(context, { stage, way: awayWay, state, ratePerSecond })
+                  : await measure(textbook, peerWay, state),
+            };
+            await Promise.all([ours.rest(), textbook.rest()]);
+            return round;
+          },
         });
         return { figures: toFigures(all), ratios: toRatios(all) };
       } finally {
-        await Promise.all([way.close(), peerWay.close()]);
+        await Promise.all(ways.map((way) => way.close()));
       }
     }),
 };
+
+function reached({ redis, url: redisUrl }: BreakableRedis) {
+  return { redis, redisUrl };
+}
 
 interface Round {
   readonly ours: LoadResult;
@@ -48,47 +68,27 @@ interface Round {
 }
 type Rounds = ReadonlyMap<string, readonly Round[]>;
 
-interface Peer {
+interface Away {
   readonly stage: SubjectStage;
   readonly way: BreakableRedis;
+  readonly state: RedisState;
+  readonly ratePerSecond: number;
 }
 
-async function rateOf(context: BenchContext, { stage, way }: Peer): Promise<number> {
-  const textbook = await stage.startTextbook({ redis: way.redis, redisUrl: way.url });
-  await warmUp(context, [textbook]);
-  const maximum = await maximumOf(context, textbook);
-  await textbook.close();
-  return share * maximum;
-}
-
-async function measureOurs(
+/** A fresh textbook each time: after an outage it waits up to 20 s before it asks its Redis again. */
+async function measureAway(
   context: BenchContext,
-  measured: { way: BreakableRedis; subject: OurSubject; state: RedisState; ratePerSecond: number },
-): Promise<LoadResult> {
-  const { way, subject, state, ratePerSecond } = measured;
-  const result = await way.during(state, () => load(subject, { ratePerSecond, ...loadTimes(context) }));
-  await subject.rest();
-  return result;
-}
-
-/** A fresh one each time: after an outage it waits up to 20 s before it asks its Redis again. */
-async function measureTextbook(
-  context: BenchContext,
-  { stage, way, state, ratePerSecond }: Peer & { state: RedisState; ratePerSecond: number },
+  { stage, way, state, ratePerSecond }: Away,
 ): Promise<LoadResult> {
   const size = context.quick ? 'quick' : 'full';
-  const isAway = state === 'frozen' || state === 'down';
   const bounded = {
     warmUpMs: 0,
-    measureMs: peerMeasureMs[size],
+    measureMs: awayMeasureMs[size],
     answerDeadlineMs: answerDeadlineMs[size],
     mayFail: true,
   };
   const subject = await stage.startTextbook({ redis: way.redis, redisUrl: way.url });
-  await warmUp(context, [subject]);
-  const result = await way.during(state, () =>
-    load(subject, { ratePerSecond, ...(isAway ? bounded : loadTimes(context)) }),
-  );
+  const result = await way.during(state, () => load(subject, { ratePerSecond, ...bounded }));
   await subject.rest();
   await subject.close();
   return result;
@@ -98,7 +98,7 @@ function load(
   { target: to }: Subject,
   { ratePerSecond, ...times }: Omit<LoadOptions, 'target' | 'model'> & { ratePerSecond: number },
 ): Promise<LoadResult> {
-  return runLoad({ target: to, model: { kind: 'open', connections, ratePerSecond }, ...times });
+  return runLoad({ target: to, model: openModel(ratePerSecond), ...times });
 }
 
 function toFigures(all: Rounds): Figure[] {

@@ -1,12 +1,13 @@
 // What a delivery costs in processor time, at one and the same rate for both: of the process that answers, with all that
 // it does behind its answers, and beside it of its Redis.
-import { loadTimes } from '../load-times.ts';
+import { openTimes } from '../load-times.ts';
 import { runLoad } from '../load.ts';
 import { measureInTurns } from '../measured.ts';
+import { openModel } from '../open-model.ts';
 import { cpuSeconds } from '../processes.ts';
 import type { BenchContext, Scenario } from '../scenario.ts';
 import { withSubjects, type Subject } from '../subjects.ts';
-import { connections, maximumOf } from '../textbook-maximum.ts';
+import { maximumOf } from '../textbook-maximum.ts';
 import { warmUp } from '../warm-up.ts';
 
 const share = 0.5;
@@ -51,19 +52,24 @@ export const cpuPerDelivery: Scenario = {
     }),
 };
 
-/** From before the first delivery until the last has left the journal; microseconds a delivery. */
+/** From when its connections are open and the warm-up is over until the last has left the journal; microseconds a delivery. */
 async function costOf(
   context: BenchContext,
   { subject, ratePerSecond }: { readonly subject: Subject; readonly ratePerSecond: number },
 ): Promise<{ own: number; redis: number }> {
   const pids = [subject.pid, subject.redis?.pid ?? 0];
-  const before = pids.map(cpuSeconds);
-  const model = { kind: 'open', connections, ratePerSecond } as const;
-  const { statuses } = await runLoad({ target: subject.target, model, ...loadTimes(context) });
+  let before = pids.map(() => Number.NaN);
+  const { answered } = await runLoad({
+    target: subject.target,
+    model: openModel(ratePerSecond),
+    ...openTimes(context),
+    onBegun() {
+      before = pids.map(cpuSeconds);
+    },
+  });
   if (subject.name === 'ours') await subject.rest();
   const [own = Number.NaN, redis = Number.NaN] = pids.map(
-    (pid, index) =>
-      ((cpuSeconds(pid) - (before[index] ?? 0)) * microsecondsPerSecond) / (statuses['200'] ?? Number.NaN),
+    (pid, index) => ((cpuSeconds(pid) - (before[index] ?? Number.NaN)) * microsecondsPerSecond) / answered,
   );
   return { own, redis };
 }

@@ -9,6 +9,7 @@ import { startJobRunner } from '../../../src/queue/job-runner.ts';
 import type { QueueName } from '../../../src/queue/queue-names.ts';
 import { openEventQueue } from '../../../src/queue/work-queues.ts';
 import { seal } from '../../../src/sealing/seal.ts';
+import { findRedisServer } from '../../support/engines-binaries.ts';
 import { createEngineProcesses } from '../../support/engines-processes.ts';
 import { testKeyRing } from '../../support/worker-parts.ts';
 import type { BenchContext, Figure, Scenario } from '../scenario.ts';
@@ -19,14 +20,20 @@ const megabyte = 1_048_576;
 /** As an intake job adds them. */
 const jobsOfList = 256;
 const concurrency = 16;
+/** As queues are kept in production. */
+const redisArgs = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
 
 export const growthQueue: Scenario = {
   name: 'growth-queue',
   title: 'One queue, one journal',
   async run(context) {
+    if (findRedisServer() === undefined) {
+      context.say('left out: Redis is not on this machine');
+      return { figures: [], ratios: [] };
+    }
     const processes = createEngineProcesses();
     try {
-      const { url } = await processes.startRedis();
+      const { url } = await processes.startRedis({ args: redisArgs });
       const redis = new Redis(url);
       try {
         const engine = { url, redis };

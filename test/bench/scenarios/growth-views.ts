@@ -3,6 +3,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import { openDatabase, postgresDialect, type Database } from '../../../src/store/database.ts';
 import { migrate } from '../../../src/store/migrate.ts';
+import { findPostgresFolder } from '../../support/engines-binaries.ts';
 import { createEngineProcesses } from '../../support/engines-processes.ts';
 import {
   grownAccount,
@@ -24,6 +25,10 @@ export const growthViews: Scenario = {
   name: 'growth-views',
   title: 'The views at 20,000 and at 200,000 transactions',
   async run(context) {
+    if (findPostgresFolder() === undefined) {
+      context.say('left out: Postgres is not on this machine');
+      return { figures: [], ratios: [] };
+    }
     const processes = createEngineProcesses();
     try {
       const { url } = await processes.startPostgres({ args: ['shared_buffers=512MB', 'max_wal_size=4GB'] });

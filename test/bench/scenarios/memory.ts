@@ -1,6 +1,6 @@
 // Memory of the process that answers: a second after it listens, and the most of it while it is loaded.
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadTimes } from '../load-times.ts';
+import { openTimes } from '../load-times.ts';
 import { runLoad } from '../load.ts';
 import { interleave, ratios } from '../rounds.ts';
 import { residentBytes } from '../processes.ts';
@@ -62,7 +62,7 @@ async function mostWhileLoaded(context: BenchContext, { target, pid }: Subject):
     most = Math.max(most, residentBytes(pid));
   }, lookMs);
   try {
-    await runLoad({ target, model, ...loadTimes(context) });
+    await runLoad({ target, model, ...openTimes(context) });
   } finally {
     clearInterval(timer);
   }

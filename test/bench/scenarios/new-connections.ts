@@ -11,6 +11,7 @@ const model = { kind: 'new-connections', atOnce: 16 } as const;
 const what = 'new connections';
 /** More than a few seconds of them take. */
 const requests = 20_000;
+const warmUpRequests = 5_000;
 
 export const newConnections: Scenario = {
   name: 'new-connections',
@@ -19,6 +20,7 @@ export const newConnections: Scenario = {
     withSubjects(context, async (stage) => {
       const subjects = await stage.start('ours', 'limit-fastify', 'textbook', 'limit-nginx');
       await warmUp(context, subjects);
+      await warmUp(context, subjects, { model, requests: warmUpRequests });
       const measured = await measureInTurns(context, {
         subjects,
         measure: ({ target, pid }) =>

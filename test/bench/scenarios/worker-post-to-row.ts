@@ -2,11 +2,13 @@
 // a modest rate, and how many deliveries a second go all the way with nothing piling up behind the answers.
 import { setTimeout as delay } from 'node:timers/promises';
 import { runLoad, type LoadResult } from '../load.ts';
+import { openModel } from '../open-model.ts';
 import type { BenchContext, Figure, Ratio, Scenario, ScenarioResult } from '../scenario.ts';
 import { openRowWatch, percentile, rowCount } from '../worker-rows.ts';
 import { withWorkers, type WorkerStage } from '../worker-stage.ts';
 import { sizeOf, until } from '../waits.ts';
 import type { OurSubject } from '../subjects.ts';
+import { warmUp } from '../warm-up.ts';
 
 const modestRate = 50;
 /** What is aimed at, and the steps by which the most is looked for. */
@@ -14,7 +16,6 @@ const aimedRate = 3_000;
 const rates: readonly number[] = [500, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 5_000];
 /** By so much less is tried where a rate stands for a step and not for the whole time. */
 const stepDown = 500;
-const connections = 64;
 /** No growing backlog: what is left behind at the end is done in that time, as at any other moment. */
 const behindLimitMs = 2_000;
 const limitMs = 300_000;
@@ -26,6 +27,7 @@ export const workerPostToRow: Scenario = {
     withWorkers(context, {}, async (stage) => {
       const worker = await stage.startWorker();
       const ours = await stage.subjects.startOurs({ redis: stage.redis, drained: false });
+      await warmUp(context, [ours]);
       const modest = await measureModest(context, { stage, ours });
       const sustained = await measureSustained(context, { stage, ours, workerPid: worker.pid });
       await worker.stop();
@@ -102,7 +104,7 @@ async function measureSustained(
   const sustained = long.isSustained ? rate : 0;
   const subject = 'ours, everything on this machine';
   const { load } = long;
-  const perDelivery = (seconds: number | undefined): number => ((seconds ?? 0) * 1_000_000) / load.answered;
+  const perDelivery = (seconds = Number.NaN): number => (seconds * 1_000_000) / load.answered;
   const ratio: Ratio = {
     what: `POST to row sustained for ${forMs / 1_000} s / ${aimedRate} a second`,
     target: { atLeast: 1 },
@@ -148,7 +150,7 @@ async function sustain(
   const before = await rowCount(stage.database);
   const load = await runLoad({
     target: ours.target,
-    model: { kind: 'open', connections, ratePerSecond: rate },
+    model: openModel(rate),
     warmUpMs: 500,
     measureMs: forMs,
     pids: [ours.pid, workerPid],
