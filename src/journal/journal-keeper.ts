@@ -5,12 +5,16 @@ import { dirname, resolve } from 'node:path';
 import { AppError } from '../core/app-error.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import { answerAll, refuseAll, writes } from './journal-answers.ts';
+import { bodyBytes } from './journal-messages.ts';
 import { openJournalDatabase, type JournalDatabase } from './journal-database.ts';
 import { takeJournalLock, type JournalLock } from './journal-lock.ts';
 import type { Answer, JournalFacts, JournalThreadData, Request } from './journal-messages.ts';
 import { createJournalReserve, type JournalReserve } from './journal-reserve.ts';
 import { describeFailure, isDiskFull, openFailure } from './sqlite-failure.ts';
 
+/** The file is looked at anew after so many commits, or so small a share of its limit in new bodies. */
+const factsCommits = 8;
+const factsLimitShare = 1024;
 const firstRetryMs = 250;
 const lastRetryMs = 5000;
 
@@ -52,6 +56,8 @@ export class JournalKeeper {
   /** An fsync failed since the log was last folded in whole. */
   #mustFold = false;
   #commits = 0;
+  #unseenCommits = 0;
+  #unseenBytes = 0;
   #lastFacts: ReturnType<JournalDatabase['facts']>;
 
   constructor({ database, ...parts }: KeeperParts) {
@@ -72,8 +78,8 @@ export class JournalKeeper {
     const refused = accepted === requests ? [] : requests.filter(isAppend);
     try {
       const answers = answerAll(database, accepted);
-      this.#lastFacts = database.facts();
       if (accepted.some(writes)) this.#commits += 1;
+      this.#noteFacts(database, accepted);
       return [...answers, ...refuseAll(refused, 'the disk has no room for its reserve')];
     } catch (error) {
       this.#fail(error, 'NOT_DURABLE');
@@ -107,7 +113,7 @@ export class JournalKeeper {
         this.#database?.shrink();
         reserve.fill();
       }
-      if (this.#database !== null) this.#lastFacts = this.#database.facts();
+      if (this.#database !== null) this.#lookAtFile(this.#database);
       this.#retryAt = performance.now() + firstRetryMs;
     } catch (error) {
       this.#fail(error, openFailure(error, threadData.dir).code);
@@ -119,7 +125,7 @@ export class JournalKeeper {
     if (this.#database === null) return true;
     try {
       const isDone = this.#database.checkpoint();
-      this.#lastFacts = this.#database.facts();
+      this.#lookAtFile(this.#database);
       return isDone;
     } catch (error) {
       this.#fail(error, 'NOT_DURABLE');
@@ -139,6 +145,25 @@ export class JournalKeeper {
     const retryMs = this.#outage === null ? firstRetryMs : Math.min(this.#outage.retryMs * 2, lastRetryMs);
     this.#retryAt = performance.now() + retryMs;
     this.#outage = { code, message: describeFailure(error), retryMs };
+  }
+
+  /** Between two looks at the file only the rows are counted on: a look at each commit would cost as much as its rows. */
+  #noteFacts(database: JournalDatabase, accepted: readonly Request[]): void {
+    const before = this.#lastFacts.rows;
+    const rows = database.rows();
+    this.#unseenCommits += 1;
+    this.#unseenBytes += accepted.reduce((sum, request) => sum + bodyBytes(request), 0);
+    const isFar =
+      this.#unseenCommits >= factsCommits ||
+      this.#unseenBytes >= this.#parts.threadData.limitBytes / factsLimitShare;
+    if (isFar || before === 0 || accepted.some(isDelete)) this.#lookAtFile(database);
+    else this.#lastFacts = { ...this.#lastFacts, rows };
+  }
+
+  #lookAtFile(database: JournalDatabase): void {
+    this.#lastFacts = database.facts();
+    this.#unseenCommits = 0;
+    this.#unseenBytes = 0;
   }
 
   /** Closing folds the log in; on a failed disk that fails too, and adds nothing to the first failure. */
@@ -165,6 +190,10 @@ function openFirst(
     reserve.release();
     return openJournalDatabase(options);
   }
+}
+
+function isDelete({ question }: Request): boolean {
+  return question.kind === 'delete';
 }
 
 function isAppend({ question }: Request): boolean {

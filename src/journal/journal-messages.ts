@@ -104,6 +104,11 @@ export function onThreadMessage(worker: Worker, listener: (message: ThreadMessag
   worker.on('message', listener);
 }
 
+/** Of the deliveries that it brings. */
+export function bodyBytes({ question }: Request): number {
+  return question.kind === 'append' ? question.deliveries.bodies.bytes.byteLength : 0;
+}
+
 export function packBytes(parts: readonly Uint8Array[]): PackedBytes {
   const lengths = parts.map((part) => part.length);
   const packed = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));

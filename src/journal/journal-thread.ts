@@ -3,7 +3,7 @@
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { writes } from './journal-answers.ts';
 import { openJournalKeeper, type JournalKeeper } from './journal-keeper.ts';
-import { onRequest } from './journal-messages.ts';
+import { bodyBytes, onRequest } from './journal-messages.ts';
 import type { Answer, JournalThreadData, Request, ThreadMessage } from './journal-messages.ts';
 import { openFailure } from './sqlite-failure.ts';
 
@@ -62,12 +62,12 @@ function serve(port: MessagePort, keeper: JournalKeeper): void {
 
 function drain(port: MessagePort, first: Request): Request[] {
   const requests: Request[] = [];
-  let bytes = bytesOf(first);
+  let bytes = bodyBytes(first);
   while (requests.length < groupRequests && bytes < groupBytes) {
     const received = receiveMessageOnPort(port);
     if (received === undefined) break;
     const request: Request = received.message;
-    bytes += bytesOf(request);
+    bytes += bodyBytes(request);
     requests.push(request);
   }
   return requests;
@@ -77,10 +77,6 @@ function batchBuffers(answers: readonly Answer[]): ArrayBuffer[] {
   return answers.flatMap(({ body }) =>
     body.kind === 'batch' && body.batch !== null ? [body.batch.sealed.bytes] : [],
   );
-}
-
-function bytesOf({ question }: Request): number {
-  return question.kind === 'append' ? question.deliveries.bodies.bytes.byteLength : 0;
 }
 
 if (parentPort === null) throw new Error('journal-thread.ts runs as a worker thread only');

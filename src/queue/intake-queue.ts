@@ -18,7 +18,10 @@ export interface IntakeQueue {
   states(jobIds: readonly string[]): Promise<Map<string, BatchState>>;
   /** Puts a failed job back with fresh attempts; a job in any other state is left as it is. */
   retry(jobId: string): Promise<void>;
-  /** A hint that a job completed or failed. May be missed while Redis is away: poll `states` as well. */
+  /**
+   * A hint that a job completed or failed. May be missed while Redis is away: poll `states` as well. The first listener
+   * opens a connection of its own, which hears of every step of every job: for whom each millisecond counts.
+   */
   onSettled(listener: (jobId: string) => void): void;
   /** The id that this deployment's workers published, or null. */
   readInstallation(): Promise<string | null>;
@@ -29,7 +32,7 @@ const queueName = 'webhook-intake';
 
 export function openIntakeQueue(options: QueueOptions): IntakeQueue {
   const producer = openProducer(queueName, options);
-  const settled = openSettledEvents(options);
+  let settled: ReturnType<typeof openSettledEvents> | undefined;
   const { queue, client, run } = producer;
   return {
     async addBatch(batch) {
@@ -54,10 +57,13 @@ export function openIntakeQueue(options: QueueOptions): IntakeQueue {
         if (await job?.isFailed()) await job?.retry('failed', { resetAttemptsMade: true });
       });
     },
-    onSettled: (listener) => settled.listen(listener),
+    onSettled(listener) {
+      settled ??= openSettledEvents(options);
+      settled.listen(listener);
+    },
     readInstallation: producer.readInstallation,
     async close() {
-      await Promise.all([producer.close(), settled.close()]);
+      await Promise.all([producer.close(), settled?.close()]);
     },
   };
 }

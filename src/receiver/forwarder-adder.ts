@@ -20,9 +20,13 @@ interface AdderOptions {
 export interface Adder {
   /** Takes in the batches that the journal holds as cut. */
   takeOpen(): Promise<void>;
-  /** Adds one batch; false when there is none, or enough are on their way. Throws what journal or queue throw. */
-  addNext(): Promise<boolean>;
+  /** Adds one batch; `none` when there is none, or enough are on their way. Throws what journal or queue throw. */
+  addNext(): Promise<'none' | 'small' | 'large'>;
 }
+
+/** From either on, a batch is worth what it costs to add it. */
+const largeDeliveries = 64;
+const largeBytes = 256 * 1024;
 
 export function createAdder(options: AdderOptions): Adder {
   const { journal, queue, ledger, health, maxOutstanding, clock, onEvent } = options;
@@ -44,10 +48,10 @@ export function createAdder(options: AdderOptions): Adder {
     },
     async addNext() {
       const waiting = ledger.nextToAdd();
-      if (waiting === undefined && ledger.size() >= maxOutstanding) return false;
+      if (waiting === undefined && ledger.size() >= maxOutstanding) return 'none';
       const batch = waiting === undefined ? await journal.cutBatch() : await readAgain(waiting);
       health.journalAnswered('adding');
-      if (batch === null) return waiting !== undefined;
+      if (batch === null) return waiting === undefined ? 'none' : 'large';
       const entry = ledger.take(batch);
       const startedAt = clock.nowMs();
       await queue.addBatch(batch);
@@ -55,7 +59,12 @@ export function createAdder(options: AdderOptions): Adder {
       entry.phase = 'added';
       const durationMs = Math.round(clock.nowMs() - startedAt);
       onEvent({ kind: 'added', jobId: entry.jobId, deliveries: batch.deliveries.length, durationMs });
-      return true;
+      return isLarge(batch) ? 'large' : 'small';
     },
   };
+}
+
+function isLarge({ deliveries }: JournalBatch): boolean {
+  if (deliveries.length >= largeDeliveries) return true;
+  return deliveries.reduce((sum, { sealed }) => sum + sealed.length, 0) >= largeBytes;
 }

@@ -18,8 +18,11 @@ interface WatcherOptions {
 }
 
 export interface Watcher {
-  /** Never throws: what fails is reported and tried again at the next look. False when something did fail. */
-  lookUp(): Promise<boolean>;
+  /**
+   * Never throws: what fails is reported and tried again at the next look. `failed` when something did fail, else
+   * `stored` when rows left the journal.
+   */
+  lookUp(): Promise<'failed' | 'stored' | 'nothing'>;
 }
 
 /** A batch that fails again and again is put back ever more slowly, and never given up. */
@@ -91,7 +94,8 @@ export function createWatcher(options: WatcherOptions): Watcher {
       const released = await Promise.all(ledger.inPhase('stored').map(release));
       // Last and all at once: a batch that fails holds no other back, and together they take one deadline.
       await Promise.all((failed ?? []).map(putBack));
-      return failed !== null && !released.includes(false);
+      if (failed === null || released.includes(false)) return 'failed';
+      return released.length > 0 ? 'stored' : 'nothing';
     },
   };
 }

@@ -15,7 +15,7 @@ export interface ForwarderOptions {
   readonly queue: ForwarderQueue;
   /** Batches between the journal and Postgres at a time; 16 when left out. */
   readonly maxOutstanding?: number;
-  /** How often outstanding batches are looked up beside the queue's own hints; 1,000 ms when left out, 250 at most while `whenStored` waits. */
+  /** The longest pause between two looks at outstanding batches; 1,000 ms when left out, 250 at most while `whenStored` waits. */
   readonly pollMs?: number;
   readonly onEvent?: ForwarderListener;
   /** From 0 to 1, for jitter. */
@@ -52,8 +52,8 @@ const repeatLimitMs = 5_000;
 const idleMs = 5_000;
 const wrongInstallationPauseMs = 5_000;
 const flushLookMs = 20;
-/** From one batch to the next: many small ones cost the receiver more than all else. */
-const addPaceMs = 20;
+/** From one batch to the next. A small one costs the receiver nearly as much as a large one, so more may gather first. */
+const addPaceMs = { small: 50, large: 20 };
 /** From one look to the next. Rows that leave together take one commit, and an answer waits for every commit. */
 const lookPaceMs = 100;
 
@@ -70,15 +70,21 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   const onRoom = () => addBell.ring();
   const watcher = createWatcher({ journal, queue, ledger, health, random, clock, onRoom, onEvent });
   journal.onAppended(() => addBell.ring());
-  queue.onSettled((jobId) => {
-    if (ledger.has(jobId)) lookBell.ring();
-  });
-
   const pause = createPause(clock, closing.signal);
   const { signal } = closing;
   /** ACK_AFTER=stored: from the first one on, an answer to Lean may wait for any batch. */
   let answersWait = false;
   const pace = (ms: number) => (answersWait ? Promise.resolve() : pause(ms));
+
+  /** Nobody else is in a hurry, and being told of every job costs more than looking. */
+  function listen(): void {
+    if (answersWait) return;
+    answersWait = true;
+    queue.onSettled((jobId) => {
+      if (ledger.has(jobId)) lookBell.ring();
+    });
+  }
+
   const loops = Promise.all([
     keepAdding({
       adder,
@@ -88,7 +94,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       lookBell,
       random,
       pause,
-      pace: () => pace(addPaceMs),
+      pace: (size) => pace(addPaceMs[size]),
       onEvent,
       signal,
     }),
@@ -97,7 +103,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   return {
     outstanding: () => ledger.size(),
     whenStored(sequence, deadlineMs) {
-      answersWait = true;
+      listen();
       return ledger.whenStored(sequence, deadlineMs);
     },
     async flush(deadlineMs) {
@@ -129,7 +135,7 @@ interface AddLoop {
   readonly random: () => number;
   readonly pause: Pause;
   /** Keeps what is worth doing from being done too often. */
-  readonly pace: () => Promise<void>;
+  readonly pace: (size: 'small' | 'large') => Promise<void>;
   readonly onEvent: ForwarderListener;
   readonly signal: AbortSignal;
 }
@@ -152,11 +158,14 @@ async function keepAdding({
     try {
       if (!openIsKnown) await adder.takeOpen();
       openIsKnown = true;
-      if (!(await guard.allows())) await pause(wrongInstallationPauseMs);
-      else if (await adder.addNext()) {
-        lookBell.ring();
-        await pace();
-      } else await addBell.wait(idleMs);
+      if (await guard.allows()) {
+        const added = await adder.addNext();
+        if (added === 'none') await addBell.wait(idleMs);
+        else {
+          lookBell.ring();
+          await pace(added);
+        }
+      } else await pause(wrongInstallationPauseMs);
       times = 0;
     } catch (error) {
       if (health.failed(error, 'adding') === 'queue') {
@@ -172,7 +181,7 @@ async function keepAdding({
 
 interface LookLoop {
   readonly watcher: Watcher;
-  readonly ledger: Pick<Ledger, 'isAwaited'>;
+  readonly ledger: Pick<Ledger, 'isAwaited' | 'size'>;
   readonly lookBell: Wake;
   readonly pollMs: number;
   readonly pause: Pause;
@@ -190,11 +199,16 @@ async function keepLooking({
   pace,
   signal,
 }: LookLoop): Promise<void> {
-  const nextLookMs = () => (ledger.isAwaited() ? Math.min(awaitedPollMs, pollMs) : pollMs);
+  const longestMs = () => (ledger.isAwaited() ? Math.min(awaitedPollMs, pollMs) : pollMs);
+  /** Looks since the last one that found a batch stored. */
+  let inVain = 0;
+  const nextLookMs = () => (ledger.size() === 0 ? longestMs() : Math.min(inVain * lookPaceMs, longestMs()));
   while (!signal.aborted) {
     await lookBell.wait(nextLookMs());
+    const found = await watcher.lookUp();
+    inVain = found === 'stored' ? 0 : inVain + 1;
     // Bells ring on while something is wrong; looking again at each of them would help nobody.
-    if (!(await watcher.lookUp())) await pause(nextLookMs());
+    if (found === 'failed') await pause(longestMs());
     else await pace();
   }
 }

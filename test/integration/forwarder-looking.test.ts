@@ -22,6 +22,7 @@ function playQueue() {
   const played = {
     added: [] as readonly string[],
     retried: [] as readonly string[],
+    listeners: () => listeners.length,
     looks: 0,
     isAway: false,
     refusesRetries: false,
@@ -79,6 +80,26 @@ function forward({
   closers.push(() => forwarder.close());
   const count = (wanted: ForwarderEvent['kind']) => events.filter(({ kind }) => kind === wanted).length;
   return { forwarder, events, count };
+}
+
+/** A clock that stands still until it is moved. */
+function stoppedClock() {
+  const waiting = new Map<() => void, number>();
+  let nowMs = 0;
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    after(ms, run) {
+      waiting.set(run, nowMs + ms);
+      return () => void waiting.delete(run);
+    },
+  };
+  function pass(ms: number): void {
+    nowMs += ms;
+    for (const [run, at] of waiting) {
+      if (at <= nowMs && waiting.delete(run)) run();
+    }
+  }
+  return { clock, pass, waits: (ms: number) => [...waiting.values()].includes(nowMs + ms) };
 }
 
 function oneEach(journalId: string, sequence: number): BatchBounds & { jobId: string } {
@@ -165,7 +186,9 @@ describe('news of a batch', () => {
   it('is looked into only when the batch is of this journal', async () => {
     const journal = createMemoryJournal();
     const { queue, played } = playQueue();
-    forward({ journal, queue, pollMs: 60_000 });
+    const { clock } = stoppedClock();
+    const { forwarder } = forward({ journal, queue, clock, pollMs: 60_000 });
+    const stored = forwarder.whenStored(1, 10_000);
     journal.append(1);
     await eventually(() => expect(played.looks).toBe(1));
     for (let news = 0; news < 20; news += 1) {
@@ -177,6 +200,31 @@ describe('news of a batch', () => {
     played.become(oneEach(journal.id, 1).jobId, 'completed');
     await eventually(() => expect(journal.rows()).toEqual([]));
     expect(played.looks).toBe(2);
+    await stored;
+  });
+
+  it('is not listened to while no answer to Lean waits for it: looks find it, ever more seldom', async () => {
+    const journal = createMemoryJournal();
+    const { queue, played } = playQueue();
+    const { clock, pass, waits } = stoppedClock();
+    forward({ journal, queue, clock, pollMs: 1_000 });
+    journal.append(1);
+    await eventually(() => expect(played.looks).toBe(1));
+    for (const [index, beforeNextMs] of [100, 200, 300].entries()) {
+      await eventually(() => expect(waits(100)).toBe(true));
+      pass(100);
+      await eventually(() => expect(waits(beforeNextMs)).toBe(true));
+      expect(played.looks).toBe(index + 1);
+      pass(beforeNextMs);
+      await eventually(() => expect(played.looks).toBe(index + 2));
+    }
+    expect(played.listeners()).toBe(0);
+    played.become(oneEach(journal.id, 1).jobId, 'completed');
+    await eventually(() => expect(waits(100)).toBe(true));
+    pass(100);
+    await eventually(() => expect(waits(400)).toBe(true));
+    pass(400);
+    await eventually(() => expect(journal.rows()).toEqual([]));
   });
 });
 
@@ -230,40 +278,24 @@ describe('a batch listed as open', () => {
   );
 });
 
-/** A clock that stands still until it is moved. */
-function stoppedClock() {
-  const waiting = new Map<() => void, number>();
-  let nowMs = 0;
-  const clock: Clock = {
-    nowMs: () => nowMs,
-    after(ms, run) {
-      waiting.set(run, nowMs + ms);
-      return () => void waiting.delete(run);
-    },
-  };
-  function pass(ms: number): void {
-    nowMs += ms;
-    for (const [run, at] of waiting) {
-      if (at <= nowMs && waiting.delete(run)) run();
-    }
-  }
-  return { clock, pass, waits: (ms: number) => [...waiting.values()].includes(nowMs + ms) };
-}
-
 describe('what comes in drop by drop', () => {
-  it('goes to Redis in fifty batches a second at most, the first of them at once', async () => {
+  it('goes to Redis in twenty batches a second at most, the first at once, and in fifty when they are large', async () => {
     const journal = createMemoryJournal();
     const { queue, played } = playQueue();
     const { clock, pass, waits } = stoppedClock();
     forward({ journal, queue, clock, pollMs: 60_000 });
     journal.append(1);
     await eventually(() => expect(played.added).toHaveLength(1));
-    await eventually(() => expect(waits(20)).toBe(true));
-    for (let count = 0; count < 20; count += 1) journal.append(1);
+    await eventually(() => expect(waits(50)).toBe(true));
+    for (let count = 0; count < 64; count += 1) journal.append(1);
     expect(played.added).toHaveLength(1);
-    pass(20);
+    pass(50);
     await eventually(() => expect(played.added).toHaveLength(2));
-    expect(journal.rows()).toHaveLength(21);
+    await eventually(() => expect(waits(20)).toBe(true));
+    journal.append(1);
+    pass(20);
+    await eventually(() => expect(played.added).toHaveLength(3));
+    expect(journal.rows()).toHaveLength(66);
   });
 
   it('waits for nothing while an answer to Lean waits for it', async () => {
