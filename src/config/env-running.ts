@@ -34,7 +34,7 @@ export const runningVariables = {
     min: 1,
     max: 256,
     describe:
-      'Calls to Lean at a time, and events that are applied by themselves; of events that share transactions eight times as many are in hand.',
+      'Calls to Lean at a time, and events that are applied alone. Of events eight times as many are in hand, so that they can share transactions, but no more than 256 unless this is more.',
   }),
   SHUTDOWN_DELAY_MS: numberWithDefault({
     fallback: '5000',

@@ -1,7 +1,12 @@
 // Lets at most so many run at a time; whoever comes later waits, in the order they came. It bounds nothing but their
 // number: how long one may run is for whoever runs it to say.
 
-/** Rejects with the signal's reason where that comes before the turn; what runs already goes on. */
+/** Nothing was begun: whoever waited has lost nothing but time. */
+export class NoTurnError extends Error {
+  override readonly name = 'NoTurnError';
+}
+
+/** Rejects with NoTurnError where the signal comes before the turn; what runs already goes on. */
 export type Turns = <Value>(run: () => Promise<Value>, signal?: AbortSignal) => Promise<Value>;
 
 export function createTurns(limit: number): Turns {
@@ -12,7 +17,7 @@ export function createTurns(limit: number): Turns {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const giveUp = (): void => {
       waiting.delete(begin);
-      reject(signal?.reason);
+      reject(new NoTurnError());
     };
     const begin = (): void => {
       signal?.removeEventListener('abort', giveUp);
@@ -24,7 +29,7 @@ export function createTurns(limit: number): Turns {
   }
 
   return async (run, signal) => {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw new NoTurnError();
     if (free > 0) free -= 1;
     else await takeTurn(signal);
     try {

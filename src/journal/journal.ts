@@ -15,8 +15,8 @@ const closeTimeoutMs = 10_000;
 export interface JournalStats {
   readonly rows: number;
   /**
-   * Pages in use plus the write-ahead log, bytes: what JOURNAL_LIMIT_BYTES bounds. At most eight commits old, and less
-   * than 0.1 % of the limit in bodies.
+   * Pages in use plus the write-ahead log, bytes: what JOURNAL_LIMIT_BYTES bounds. Looked at after eight commits, or
+   * bodies of 0.1 % of the limit if that is sooner; by so much, their pages and log it may be old.
    */
   readonly bytes: number;
   readonly limitBytes: number;
@@ -53,7 +53,7 @@ export interface Journal {
   deleteBatch(bounds: BatchBounds): Promise<void>;
   /** Called once per group of deliveries that became durable. */
   onAppended(listener: () => void): void;
-  /** As of the last answer of the thread; asks nobody. */
+  /** As of the last answer of the thread, but for `bytes`; asks nobody. */
   stats(): JournalStats;
   /** The Lean application whose deliveries this journal forwards; null until it was written. */
   readInstallation(): Promise<string | null>;

@@ -18,8 +18,11 @@ export function createHmacSha512(key: string): HmacSha512 {
   function innerDigest(message: Uint8Array): string {
     if (message.byteLength > roomBytes)
       return createHash('sha512').update(innerKey).update(message).digest('hex');
+    const end = blockBytes + message.byteLength;
     inner.set(message, blockBytes);
-    return hash('sha512', inner.subarray(0, blockBytes + message.byteLength), 'hex');
+    const digest = hash('sha512', inner.subarray(0, end), 'hex');
+    inner.fill(0, blockBytes, end);
+    return digest;
   }
 
   return (message) => {

@@ -20,14 +20,13 @@ const pattern = /^sha512=[0-9a-f]{128}$/;
 const given = Buffer.alloc('sha512='.length + 128);
 const expected = Buffer.alloc(given.length);
 
-/** By secret. Few are in force at a time, but a process may live through many. */
+/** By secret, of those in force alone: one that was taken out of force is not to be found in memory either. */
 const hmacs = new Map<string, HmacSha512>();
-const mostHmacs = 8;
 
-function hmacUnder(secret: string): HmacSha512 {
+function hmacUnder(secret: string, secrets: readonly string[]): HmacSha512 {
   const known = hmacs.get(secret);
   if (known !== undefined) return known;
-  if (hmacs.size >= mostHmacs) hmacs.clear();
+  for (const former of hmacs.keys()) if (!secrets.includes(former)) hmacs.delete(former);
   const made = createHmacSha512(secret);
   hmacs.set(secret, made);
   return made;
@@ -50,7 +49,7 @@ export function verifyWebhookSignature({
   for (const secret of secrets) {
     // Anybody can sign with an empty secret.
     if (secret === '') continue;
-    expected.write(`sha512=${hmacUnder(secret)(rawBody)}`, 'latin1');
+    expected.write(`sha512=${hmacUnder(secret, secrets)(rawBody)}`, 'latin1');
     // No early end: the time must not tell which secret was nearly right.
     matches += Number(timingSafeEqual(given, expected));
   }

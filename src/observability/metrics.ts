@@ -164,7 +164,7 @@ function workerMetrics(registry: Registry) {
     }),
     jobSeconds: new Histogram({
       name: 'lean_job_seconds',
-      help: 'How long one attempt of a job took.',
+      help: 'How long one attempt of a job took, with what it waited for its turn.',
       labelNames: ['queue', 'operation', 'outcome'],
       buckets: workBuckets,
       registers,

@@ -33,6 +33,7 @@ const queueName = 'webhook-intake';
 export function openIntakeQueue(options: QueueOptions): IntakeQueue {
   const producer = openProducer(queueName, options);
   let settled: ReturnType<typeof openSettledEvents> | undefined;
+  let isClosed = false;
   const { queue, client, run } = producer;
   return {
     async addBatch(batch) {
@@ -58,11 +59,13 @@ export function openIntakeQueue(options: QueueOptions): IntakeQueue {
       });
     },
     onSettled(listener) {
+      if (isClosed) return;
       settled ??= openSettledEvents(options);
       settled.listen(listener);
     },
     readInstallation: producer.readInstallation,
     async close() {
+      isClosed = true;
       await Promise.all([producer.close(), settled?.close()]);
     },
   };

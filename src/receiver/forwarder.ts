@@ -72,18 +72,11 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
   journal.onAppended(() => addBell.ring());
   const pause = createPause(clock, closing.signal);
   const { signal } = closing;
-  /** ACK_AFTER=stored: from the first one on, an answer to Lean may wait for any batch. */
-  let answersWait = false;
-  const pace = (ms: number) => (answersWait ? Promise.resolve() : pause(ms));
-
-  /** Nobody else is in a hurry, and being told of every job costs more than looking. */
-  function listen(): void {
-    if (answersWait) return;
-    answersWait = true;
-    queue.onSettled((jobId) => {
-      if (ledger.has(jobId)) lookBell.ring();
-    });
-  }
+  const hurry = createHurry({ queue, ledger, lookBell, signal });
+  const pace = (ms: number) => (hurry.isOn() ? Promise.resolve() : pause(ms));
+  const flushing = createFlushing(clock, journal);
+  /** Somebody waits for the end of all batches, or no place is left and nothing is added until one is found stored. */
+  const isUrgent = (): boolean => flushing.isAwaited() || ledger.size() >= maxOutstanding;
 
   const loops = Promise.all([
     keepAdding({
@@ -98,18 +91,27 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       onEvent,
       signal,
     }),
-    keepLooking({ watcher, ledger, lookBell, pollMs, pause, pace: () => pace(lookPaceMs), signal }),
+    keepLooking({
+      watcher,
+      ledger,
+      isUrgent,
+      lookBell,
+      pollMs,
+      pause,
+      pace: () => pace(lookPaceMs),
+      signal,
+    }),
   ]);
   return {
     outstanding: () => ledger.size(),
     whenStored(sequence, deadlineMs) {
-      listen();
+      hurry.begin();
       return ledger.whenStored(sequence, deadlineMs);
     },
-    async flush(deadlineMs) {
-      const endsAt = clock.nowMs() + deadlineMs;
-      while (journal.stats().rows > 0 && clock.nowMs() < endsAt) await pauseFor(clock, flushLookMs);
-      return journal.stats().rows;
+    flush(deadlineMs) {
+      const flushed = flushing.within(deadlineMs);
+      lookBell.ring();
+      return flushed;
     },
     state() {
       const outstanding = ledger.size();
@@ -122,6 +124,46 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
       addBell.ring();
       lookBell.ring();
       await loops;
+    },
+  };
+}
+
+interface Hurry {
+  readonly queue: Pick<ForwarderQueue, 'onSettled'>;
+  readonly ledger: Pick<Ledger, 'has'>;
+  readonly lookBell: Wake;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * ACK_AFTER=stored: from the first one on, an answer to Lean may wait for any batch. Nobody else is in a hurry, and being
+ * told of every job costs more than looking.
+ */
+function createHurry({ queue, ledger, lookBell, signal }: Hurry) {
+  let isOn = false;
+  return {
+    isOn: () => isOn,
+    begin(): void {
+      if (isOn || signal.aborted) return;
+      queue.onSettled((jobId) => {
+        if (ledger.has(jobId)) lookBell.ring();
+      });
+      isOn = true;
+    },
+  };
+}
+
+/** Waits for an empty journal, at most so long; gives how many rows are left. */
+function createFlushing(clock: Clock, journal: Pick<ForwarderJournal, 'stats'>) {
+  let awaited = 0;
+  return {
+    isAwaited: () => awaited > 0,
+    async within(deadlineMs: number): Promise<number> {
+      const endsAt = clock.nowMs() + deadlineMs;
+      awaited += 1;
+      while (journal.stats().rows > 0 && clock.nowMs() < endsAt) await pauseFor(clock, flushLookMs);
+      awaited -= 1;
+      return journal.stats().rows;
     },
   };
 }
@@ -182,6 +224,7 @@ async function keepAdding({
 interface LookLoop {
   readonly watcher: Watcher;
   readonly ledger: Pick<Ledger, 'isAwaited' | 'size'>;
+  readonly isUrgent: () => boolean;
   readonly lookBell: Wake;
   readonly pollMs: number;
   readonly pause: Pause;
@@ -193,6 +236,7 @@ interface LookLoop {
 async function keepLooking({
   watcher,
   ledger,
+  isUrgent,
   lookBell,
   pollMs,
   pause,
@@ -200,13 +244,16 @@ async function keepLooking({
   signal,
 }: LookLoop): Promise<void> {
   const longestMs = () => (ledger.isAwaited() ? Math.min(awaitedPollMs, pollMs) : pollMs);
-  /** Looks since the last one that found a batch stored. */
+  /** Looks since the last one that found a batch stored, or nothing to look for. */
   let inVain = 0;
-  const nextLookMs = () => (ledger.size() === 0 ? longestMs() : Math.min(inVain * lookPaceMs, longestMs()));
+  const nextLookMs = () => {
+    if (ledger.size() === 0) return longestMs();
+    return isUrgent() ? lookPaceMs : Math.min(inVain * lookPaceMs, longestMs());
+  };
   while (!signal.aborted) {
     await lookBell.wait(nextLookMs());
     const found = await watcher.lookUp();
-    inVain = found === 'stored' ? 0 : inVain + 1;
+    inVain = found === 'stored' || ledger.size() === 0 ? 0 : inVain + 1;
     // Bells ring on while something is wrong; looking again at each of them would help nobody.
     if (found === 'failed') await pause(longestMs());
     else await pace();

@@ -121,7 +121,10 @@ function selectStep(executor: Executor, { syncId, stepKey }: StepId) {
     );
 }
 
-/** As readStep, with the entity and the step locked until the transaction ends. */
+/**
+ * As readStep, with the entity and the step locked until the transaction ends. What it says of run and entity is as new as
+ * their lock; of the bank it may be older, and is not to be judged by.
+ */
 export async function lockStep(
   database: Database,
   transaction: Executor,

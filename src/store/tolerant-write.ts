@@ -22,7 +22,6 @@ export async function writeTolerantly<Row, Result>(
 ): Promise<TolerantlyWritten<Row, Result>> {
   if (rows.length === 0) return { results: [], refused: [] };
   const all = await attempt(transaction, () => write(rows));
-  // Its savepoint ends with the transaction: to release it would be one more way to Postgres and back.
   if (all.stored) return { results: [all.result], refused: [] };
   const results: Result[] = [];
   const refused: Row[] = [];
@@ -30,21 +29,21 @@ export async function writeTolerantly<Row, Result>(
     const one = await attempt(transaction, () => write([row]));
     if (one.stored) results.push(one.result);
     else refused.push(row);
-    await sql`release savepoint tolerant_write`.execute(transaction);
   }
   return { results, refused };
 }
 
 type Attempt<Result> = { readonly stored: true; readonly result: Result } | { readonly stored: false };
 
-/** Leaves its savepoint behind. */
 async function attempt<Result>(
   transaction: Executor,
   write: () => Promise<Result>,
 ): Promise<Attempt<Result>> {
   await sql`savepoint tolerant_write`.execute(transaction);
   try {
-    return { stored: true, result: await write() };
+    const result = await write();
+    await sql`release savepoint tolerant_write`.execute(transaction);
+    return { stored: true, result };
   } catch (error) {
     if (databaseFailure(error) !== 'data') throw error;
     await sql`rollback to savepoint tolerant_write`.execute(transaction);

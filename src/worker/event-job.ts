@@ -5,7 +5,7 @@ import { toldWord } from '../core/change-schemas.ts';
 import { sha256Hex } from '../core/event-key.ts';
 import type { FailureCode } from '../core/failure-codes.ts';
 import { decideRetry } from '../core/retry-policy.ts';
-import { createTurns, type Turns } from '../core/turns.ts';
+import { createTurns, NoTurnError, type Turns } from '../core/turns.ts';
 import { readEnvelope, type ReadableEnvelope } from '../lean/webhook-envelope.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -50,10 +50,18 @@ const done = { kind: 'done' } as const;
 const provePriority = 1;
 /** Jobs of one run that are added right after its commit; the reconciler brings what is beyond. */
 const followUpLimit = 500;
+/** Bodies that one statement brings at most: each may be as large as BODY_LIMIT_BYTES. */
+const readAtOnce = 32;
+const noTurnDelayMs = 1_000;
 
 export function createEventJob(options: EventJobDeps) {
   const { db } = options.database;
-  const read = createGatherer((eventKeys: readonly string[]) => readEvents(db, eventKeys));
+  const read = createGatherer(async (eventKeys: readonly string[]) => {
+    const events: (StoredEvent | null)[] = [];
+    for (let from = 0; from < eventKeys.length; from += readAtOnce)
+      events.push(...(await readEvents(db, eventKeys.slice(from, from + readAtOnce))));
+    return events;
+  });
   const takeTurns = createTurns(options.aloneLimit);
   const deps = { ...options, batches: createEventBatches(options) };
   return async (job: RunnerJob<'webhook-events'>, signal: AbortSignal): Promise<JobReport> => {
@@ -65,10 +73,12 @@ export function createEventJob(options: EventJobDeps) {
       if (event === null) return { verdict: done, outcome: 'unknown_event' };
       eventType = event.type;
       if (event.concluded) return { verdict: done, outcome: 'already_concluded', eventType };
-      // Whoever waits for a turn lets go of the job in time: it is somebody else's then.
-      const parts: JobParts = { ...deps, takeTurn: (run) => takeTurns(run, signal) };
+      const parts: JobParts = { ...deps, signal, takeTurn: (run) => takeTurns(run, signal) };
       return { eventType, ...(await applyEvent(parts, event)) };
     } catch (error) {
+      // Its time was spent in waiting: that is no attempt, and another worker may have a place for it.
+      if (error instanceof NoTurnError)
+        return { verdict: { kind: 'later', delayMs: noTurnDelayMs }, outcome: 'no_turn', eventType };
       const away = deps.stepBack.delayFor(error);
       if (away !== null) {
         return { verdict: { kind: 'later', delayMs: away.delayMs }, outcome: away.code, eventType, error };
@@ -91,6 +101,7 @@ function conclusiveCode(error: unknown, attempt: number): FailureCode | null {
 }
 
 interface JobParts extends EventJobDeps {
+  readonly signal: AbortSignal;
   readonly takeTurn: Turns;
   readonly batches: EventBatches;
 }
@@ -181,13 +192,13 @@ interface Handled {
 
 /** Null where that cannot be, or did not go well: applied alone it is told what became of it. */
 async function applyInCompany(
-  { apiVersion, batches, metrics }: JobParts,
+  { apiVersion, batches, metrics, signal }: JobParts,
   event: StoredEvent,
   { envelope, handler }: Handled,
 ): Promise<HandlerAnswer | null> {
   const { entityId } = envelope;
   if (entityId === null || !isShareable(envelope, apiVersion)) return null;
-  const answer = await batches.apply({ event, envelope: { ...envelope, entityId }, handler });
+  const answer = await batches.apply({ event, envelope: { ...envelope, entityId }, handler }, signal);
   if (answer?.kind === 'concluded') metrics.events.inc({ state: answer.conclusion.state });
   return answer;
 }

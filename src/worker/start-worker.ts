@@ -13,7 +13,7 @@ import { readKeyRing, type KeyRing } from '../sealing/key-ring.ts';
 import { openDatabase, postgresDialect, type Database } from '../store/database.ts';
 import { startBacklogGauges } from './backlog-gauges.ts';
 import { startChangePublisher } from './change-publisher.ts';
-import { companyFactor } from './event-batches.ts';
+import { eventsInHand } from './event-batches.ts';
 import { startDatabaseCheck } from './database-check.ts';
 import { openLeanAccess, type LeanAccess } from './lean-access.ts';
 import { createQueueOwner, type QueueOwner } from './queue-owner.ts';
@@ -278,7 +278,7 @@ function startRunners(parts: Parts, opened: Opened): void {
     startJobRunner({
       ...common,
       queueName: 'webhook-events',
-      concurrency: companyFactor * concurrency,
+      concurrency: eventsInHand(concurrency),
       handle: queueOwner.guardJobs(events),
       onEvent: onEvent('webhook-events'),
     }),

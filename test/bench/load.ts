@@ -66,6 +66,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   try {
     const report = await new Promise<LoadReport>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('the load generator did not end in time')), limitMs);
+      child.once('error', reject);
       child.once('exit', (code) => {
         clearTimeout(timer);
         reject(new Error(`the load generator ended with ${code}`));
@@ -77,7 +78,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         if (message.kind === 'begun') options.onBegun?.();
       });
       child.send(job);
-      const stop = (): unknown => child.connected && child.send('stop');
+      const stop = (): unknown => child.connected && child.send('stop', () => undefined);
       options.until?.then(stop, stop);
     });
     if (!options.mayFail) check(report, options.model);

@@ -158,7 +158,7 @@ export const callerMutations: readonly Mutation[] = [
       'bytes.subarray(0, blockBytes)',
     ],
     ['hmac: the key is masked', 'byte ^ mask', 'byte'],
-    ['hmac: only this message', 'inner.subarray(0, blockBytes + message.byteLength)', 'inner'],
+    ['hmac: only this message', 'inner.subarray(0, end)', 'inner'],
     ['hmac: a long message under the key too', '.update(innerKey).update(message)', '.update(message)'],
   ]),
 ];

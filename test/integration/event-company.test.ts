@@ -193,6 +193,38 @@ it('an event that is applied twice at one time is applied once', async () => {
   );
 });
 
+it('what keeps one event from sharing leaves the others in smaller company, and few of them alone', async () => {
+  await stampInstallation(test.database, { environment: 'sandbox', region: 'ae', appToken: 'token' });
+  const bodies = Array.from({ length: 40 }, (_, place) =>
+    refreshBody({
+      entityId: `entity-${place}`,
+      customerId: `customer-${place}`,
+      eventId: `event-${place}`,
+      accountId: `account-${place}`,
+      status: 'PENDING',
+    }),
+  );
+  const { worker, keys } = await takeIn(test, bodies);
+  await eraseCustomers(test, ['customer-2']);
+  const outcomes = (await worker.applyEvents(keys)).map(({ outcome }) => outcome);
+  expect(outcomes.filter((outcome) => outcome === 'processed')).toHaveLength(39);
+  // Sixteen of the forty have the erased customer's event among them.
+  expect(await transactionsOf(test)).toBe(16 + 2);
+});
+
+it('an event whose time is over before its turn is put back untried', async () => {
+  const { worker, keys } = await takeIn(test, severalBodies());
+  const timeIsOver = new AbortController();
+  const reports = worker.applyEvents(keys, timeIsOver.signal);
+  timeIsOver.abort(new Error('too late'));
+  for (const { verdict, outcome } of await reports) {
+    expect(outcome).toBe('no_turn');
+    expect(verdict).toMatchObject({ kind: 'later' });
+  }
+  const again = await worker.applyEvents(keys);
+  expect(again.map(({ outcome }) => outcome)).toEqual(keys.map(() => 'processed'));
+});
+
 it('nothing of an erased customer is kept when their event is at hand with others', async () => {
   await stampInstallation(test.database, { environment: 'sandbox', region: 'ae', appToken: 'token' });
   const { worker, keys } = await takeIn(test, severalBodies());

@@ -4,62 +4,16 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/core/app-error.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { batchJobId, type BatchBounds } from '../../src/core/delivery.ts';
-import type { BatchState } from '../../src/queue/intake-queue.ts';
 import type { ForwarderEvent, ForwarderJournal, ForwarderQueue } from '../../src/receiver/forwarder-ports.ts';
 import { startForwarder } from '../../src/receiver/forwarder.ts';
 import { eventually } from '../support/eventually.ts';
 import { createMemoryJournal } from '../support/memory-journal.ts';
+import { playQueue } from '../support/played-queue.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
-
-/** A queue whose batches are in the state a test puts them in; `open` until then. */
-function playQueue() {
-  const states = new Map<string, BatchState>();
-  const listeners: ((jobId: string) => void)[] = [];
-  const played = {
-    added: [] as readonly string[],
-    retried: [] as readonly string[],
-    listeners: () => listeners.length,
-    looks: 0,
-    isAway: false,
-    refusesRetries: false,
-    become(jobId: string, state: BatchState) {
-      states.set(jobId, state);
-      for (const listener of listeners) listener(jobId);
-    },
-    tellOf(jobId: string) {
-      for (const listener of listeners) listener(jobId);
-    },
-  };
-  function mustBeThere(): void {
-    if (played.isAway) throw new AppError('QUEUE_UNAVAILABLE', 'played');
-  }
-  const queue: ForwarderQueue = {
-    async addBatch(batch) {
-      mustBeThere();
-      const jobId = batchJobId(batch);
-      played.added = [...played.added, jobId];
-      states.set(jobId, 'open');
-    },
-    async states(jobIds) {
-      mustBeThere();
-      played.looks += 1;
-      return new Map(jobIds.map((jobId) => [jobId, states.get(jobId) ?? 'unknown']));
-    },
-    async retry(jobId) {
-      mustBeThere();
-      if (played.refusesRetries) throw new AppError('QUEUE_UNAVAILABLE', 'retrying a batch failed');
-      played.retried = [...played.retried, jobId];
-      states.set(jobId, 'open');
-    },
-    onSettled: (listener) => void listeners.push(listener),
-    readInstallation: async () => null,
-  };
-  return { queue, played };
-}
 
 function forward({
   pollMs = 10,
@@ -225,6 +179,53 @@ describe('news of a batch', () => {
     await eventually(() => expect(waits(400)).toBe(true));
     pass(400);
     await eventually(() => expect(journal.rows()).toEqual([]));
+  });
+
+  it('is looked for as soon after a long rest as at the start', async () => {
+    const journal = createMemoryJournal();
+    const { queue, played } = playQueue();
+    const { clock, pass, waits } = stoppedClock();
+    forward({ journal, queue, clock, pollMs: 1_000 });
+    for (let rests = 0; rests < 6; rests += 1) {
+      for (const ms of [1_000, 100]) {
+        await eventually(() => expect(waits(ms)).toBe(true));
+        pass(ms);
+      }
+    }
+    journal.append(1);
+    await eventually(() => expect(played.looks).toBe(1));
+    // Until it may look again, and until it does.
+    for (let waited = 0; waited < 2; waited += 1) {
+      await eventually(() => expect(waits(100)).toBe(true));
+      expect(played.looks).toBe(1);
+      pass(100);
+    }
+    await eventually(() => expect(played.looks).toBe(2));
+  });
+
+  it('is looked for without delay while somebody waits for the end of all', async () => {
+    const journal = createMemoryJournal();
+    const { queue, played } = playQueue();
+    const { clock, pass, waits } = stoppedClock();
+    const { forwarder } = forward({ journal, queue, clock, pollMs: 1_000 });
+    journal.append(1);
+    await eventually(() => expect(played.looks).toBe(1));
+    const flushed = forwarder.flush(60_000);
+    for (let looks = 1; looks <= 6; looks += 1) {
+      await eventually(() => expect(waits(100)).toBe(true));
+      pass(100);
+    }
+    await eventually(() => expect(played.looks).toBeGreaterThan(3));
+    played.become(oneEach(journal.id, 1).jobId, 'completed');
+    await eventually(() => {
+      pass(100);
+      expect(journal.rows()).toEqual([]);
+    });
+    await eventually(() => {
+      pass(100);
+      expect(waits(20)).toBe(false);
+    });
+    expect(await flushed).toBe(0);
   });
 });
 

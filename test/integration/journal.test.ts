@@ -6,7 +6,15 @@ import { describe, expect, it } from 'vitest';
 import { batchJobId, type BatchBounds } from '../../src/core/delivery.ts';
 import { parseKeyRing } from '../../src/sealing/key-ring.ts';
 import { eventually } from '../support/eventually.ts';
-import { bodiesOf, cutAll, delivery, limitBytes, newFolder, openForTest } from './journal-support.ts';
+import {
+  bodiesOf,
+  cutAll,
+  defaultLimitBytes,
+  delivery,
+  limitBytes,
+  newFolder,
+  openForTest,
+} from './journal-support.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -214,6 +222,15 @@ describe('stats', () => {
     const [large] = await cutAll(journal);
     if (large) await journal.deleteBatch(large);
     expect(journal.stats().oldestReceivedAt).toBe('2026-01-01T00:00:06.000Z');
+  });
+
+  it('show the room that small deliveries take, after a few of them at the latest', async () => {
+    const journal = await openForTest(await newFolder(), { limitBytes: defaultLimitBytes });
+    await journal.append(delivery('x'));
+    const { bytes } = journal.stats();
+    for (let commit = 0; commit < 8; commit += 1) await journal.append(delivery('x'));
+    expect(journal.stats().rows).toBe(9);
+    expect(journal.stats().bytes).toBeGreaterThan(bytes);
   });
 
   it('stay bounded while deliveries come and go: the file reuses its pages and the log is folded in', async () => {

@@ -38,7 +38,7 @@ export interface WorkerParts {
   /** Runs the job of one event. */
   applyEvent(eventKey: string, options?: { attempt?: number; now?: Date }): Promise<JobReport>;
   /** Runs the jobs of several events at one time, as one worker does. */
-  applyEvents(eventKeys: readonly string[]): Promise<JobReport[]>;
+  applyEvents(eventKeys: readonly string[], until?: AbortSignal): Promise<JobReport[]>;
 }
 
 /** The data of an intake job, bodies sealed as a journal seals them. */
@@ -111,11 +111,11 @@ export function createWorkerParts(
     applyEvent(eventKey, { attempt = 1, now = new Date() } = {}) {
       return createRun(now)({ id: 'ev_test', data: { eventKey }, attempt, attempts: 10 }, signal);
     },
-    applyEvents(eventKeys) {
+    applyEvents(eventKeys, until = signal) {
       const run = createRun(new Date());
       return Promise.all(
         eventKeys.map((eventKey) =>
-          run({ id: 'ev_test', data: { eventKey }, attempt: 1, attempts: 10 }, signal),
+          run({ id: 'ev_test', data: { eventKey }, attempt: 1, attempts: 10 }, until),
         ),
       );
     },

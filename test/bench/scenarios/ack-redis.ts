@@ -40,15 +40,14 @@ export const ackRedis: Scenario = {
           rounds: context.rounds,
           subjects: (context.quick ? quickStates : redisStates).map((state) => ({ name: state, state })),
           async measure({ state }) {
-            const round = {
-              ours: await measure(ours, way, state),
-              textbook:
-                state === 'frozen' || state === 'down'
-                  ? await measureAway(context, { stage, way: awayWay, state, ratePerSecond })
-                  : await measure(textbook, peerWay, state),
-            };
-            await Promise.all([ours.rest(), textbook.rest()]);
-            return round;
+            const measuredOurs = await measure(ours, way, state);
+            await ours.rest();
+            const measuredTextbook =
+              state === 'frozen' || state === 'down'
+                ? await measureAway(context, { stage, way: awayWay, state, ratePerSecond })
+                : await measure(textbook, peerWay, state);
+            await textbook.rest();
+            return { ours: measuredOurs, textbook: measuredTextbook };
           },
         });
         return { figures: toFigures(all), ratios: toRatios(all) };
